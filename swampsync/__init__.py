@@ -1,0 +1,1 @@
+"""Many git repos, one team datastore."""

@@ -1,0 +1,1 @@
+"""Metadata, definitions and the version tree on a disk."""

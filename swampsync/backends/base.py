@@ -1,0 +1,236 @@
+"""The ObjectStore interface: where bytes live.
+
+A store maps keys to objects: bytes with an ETag. Keys are relative to the store's own root. It knows nothing of
+namespaces or artifacts, and it does not retry on its own (`swampsync.backends.retrying`). What each method
+promises is written here once and tested, a test a sentence, by `swampsync.testing.object_store_suite`.
+
+Why not a file-system interface: no seek, no append, no rename, no directories. Object stores lack them or fake
+them, and everything above is built so as not to need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Final, Protocol
+
+from swampsync.errors import AccessDenied, Conflict, InvalidInput, NotFound, SwampsyncError, Unavailable
+from swampsync.layout import ObjectKey
+
+MAX_CONDITIONAL_BYTES: Final = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ETag:
+    """What a store calls the state of an object; only ever taken from a former result. Kept without quotes."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, raw: str) -> ETag:
+        """Take an ETag as a store sent it, quoted or bare."""
+        return cls(raw.strip().removeprefix("W/").strip('"'))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """Put whatever is there; the last writer wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Put only if nothing is there; of many at once exactly one wins, the others get `ObjectExists`."""
+
+
+@dataclass(frozen=True, slots=True)
+class IfMatch:
+    """Put only if the object still has this ETag; else `PreconditionFailed`.
+
+    An ETag may be a digest of the content: a body that is swapped in twice makes the old ETag true again, so
+    bodies that are compared and swapped carry a nonce.
+    """
+
+    etag: ETag
+
+
+PutMode = Overwrite | Create | IfMatch
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """An object without its bytes.
+
+    Args:
+        key: Relative to the store's root.
+        size: In bytes.
+        etag: `None` only where a listing does not tell.
+        modified_at: By the store's own clock, aware UTC.
+    """
+
+    key: ObjectKey
+    size: int
+    etag: ETag | None
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """What a put leaves behind."""
+
+    etag: ETag
+
+
+@dataclass(frozen=True, slots=True)
+class GetResult:
+    """A whole object, or the asked range of it."""
+
+    info: ObjectInfo
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store declares; `doctor backend` proves it.
+
+    Args:
+        create_only: `Create` is atomic.
+        compare_and_swap: `IfMatch` is atomic.
+        max_delete_many: How many keys one request of `delete_many` takes.
+    """
+
+    create_only: bool
+    compare_and_swap: bool
+    max_delete_many: int = 1_000
+
+
+class ObjectNotFound(NotFound):
+    """No object has the key."""
+
+
+class BucketNotFound(NotFound):
+    """The bucket, or the directory that stands for it, does not exist."""
+
+    code = "bucket_not_found"
+
+
+class ObjectExists(Conflict):
+    """`Create` found an object, or lost a race for the key; who has it must be read, not guessed."""
+
+    code = "object_exists"
+
+
+class PreconditionFailed(Conflict):
+    """`IfMatch` found another ETag or no object; whether our own first try did it must be read, not guessed."""
+
+    code = "precondition_failed"
+
+
+class ObjectStoreRefused(SwampsyncError):
+    """The store rejected the request for good: it would be rejected again."""
+
+    code = "store_refused"
+
+
+class NotSupported(InvalidInput):
+    """The store declares that it lacks this ability (`Capabilities`)."""
+
+    code = "not_supported"
+
+
+class Throttled(Unavailable):
+    """The store asks us to slow down."""
+
+    code = "throttled"
+
+
+class CredentialsExpired(AccessDenied):
+    """The credentials were valid once."""
+
+    code = "credentials_expired"
+
+
+class ObjectStore(Protocol):
+    """Where bytes live.
+
+    Every method may raise, with the key in `error.key`: `AccessDenied` (`CredentialsExpired`), `Unavailable`
+    (`Throttled`; also time-outs and broken connections), `BucketNotFound`, `ObjectStoreRefused`. After
+    `Unavailable` from a put nobody knows whether it was done. Methods may be called from many threads.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the store declares it can do."""
+        ...
+
+    def get(self, key: ObjectKey, *, start: int = 0, length: int | None = None) -> GetResult:
+        """Read an object, or `length` bytes of it from `start` (fewer at its end); one consistent state.
+
+        Raises:
+            ObjectNotFound: No object has the key.
+            InvalidInput: `start` lies behind the object's end.
+        """
+        ...
+
+    def open(self, key: ObjectKey) -> AbstractContextManager[tuple[ObjectInfo, Iterator[bytes]]]:
+        """Read a large object as chunks, in constant memory; one consistent state, or an error on the way.
+
+        Raises:
+            ObjectNotFound: No object has the key.
+        """
+        ...
+
+    def head(self, key: ObjectKey) -> ObjectInfo:
+        """Describe an object.
+
+        Raises:
+            ObjectNotFound: No object has the key.
+        """
+        ...
+
+    def put(self, key: ObjectKey, body: bytes, mode: PutMode) -> PutResult:
+        """Write an object in one request; readers see the old state or the new one, and the new one at once.
+
+        Raises:
+            ObjectExists: `mode` is `Create` and the key is taken.
+            PreconditionFailed: `mode` is `IfMatch` and the object has another ETag, or is gone.
+            InvalidInput: `mode` is not `Overwrite` and the body is above `MAX_CONDITIONAL_BYTES`.
+            NotSupported: The store does not declare the ability that `mode` needs.
+        """
+        ...
+
+    def put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
+        """Write a large object unconditionally, in parts and constant memory; visible whole or not at all.
+
+        A failed call leaves no parts behind, as far as the store can still be reached.
+        """
+        ...
+
+    def delete(self, key: ObjectKey) -> None:
+        """Remove an object, unconditionally; that it is absent is success."""
+        ...
+
+    def delete_many(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, SwampsyncError]:
+        """Remove many objects; return the errors of those that could not be removed."""
+        ...
+
+    def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
+        """List all objects whose key begins with `prefix`, in the order of the keys' UTF-8 bytes.
+
+        Args:
+            prefix: A string prefix, not a directory; empty for everything.
+            start: Only keys at or after this one: `start` itself is included.
+        """
+        ...
+
+    def list_dirs(self, prefix: str) -> Iterable[str]:
+        """Name, in order and without slashes, the segments that follow `prefix` before a further slash.
+
+        Args:
+            prefix: Empty, or ending in a slash.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The local SQLite databases: swamp's catalog and our own state."""

@@ -1,0 +1,1 @@
+"""The command line: flags, prompts, tables, JSON, exit codes."""

@@ -1,0 +1,1 @@
+"""Leases: what guards a namespace or a model while it is changed."""

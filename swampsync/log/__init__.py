@@ -1,0 +1,1 @@
+"""Commits and checkpoints of a namespace in an object store."""

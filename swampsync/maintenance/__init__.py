@@ -1,0 +1,1 @@
+"""Structural commands: each is a plan and an apply."""

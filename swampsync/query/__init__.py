@@ -1,0 +1,1 @@
+"""CEL text to AST to SQL, and the rest evaluated per row."""

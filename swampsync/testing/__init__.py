@@ -1,0 +1,1 @@
+"""Conformance suites, fakes and fault injectors, for our tests and for those of others."""
