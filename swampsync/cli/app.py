@@ -1,11 +1,267 @@
-"""The command tree."""
+"""From words on the command line to one command, its exit status and its errors."""
 
 from __future__ import annotations
 
+import importlib
+import json
+import os
+import signal
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from swampsync.cli.console import Console, printable
+from swampsync.cli.table import COMMANDS, GROUP_HELP, ORIGINAL_ONLY
+from swampsync.errors import InvalidInput, SwampsyncError, SyncIncomplete
+
+if TYPE_CHECKING:
+    import typer
+
+PROGRAM: Final = "swamp"
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+EXIT_RETRY: Final = 75
+
+# Options before the group, by spelling: the name in `Common` and whether a value follows.
+_LEADING: Final[dict[str, tuple[str, bool]]] = {
+    "-C": ("repo_dir", True),
+    "--repo-dir": ("repo_dir", True),
+    "-n": ("namespace", True),
+    "--namespace": ("namespace", True),
+    "--json": ("json", False),
+    "-q": ("quiet", False),
+    "--quiet": ("quiet", False),
+    "-v": ("verbose", False),
+    "-vv": ("verbose", False),
+    "--verbose": ("verbose", False),
+    "--no-color": ("no_color", False),
+    # Options of the original that change nothing here.
+    "--log": ("", False),
+    "--log-level": ("", True),
+    "--no-telemetry": ("", False),
+    "--show-properties": ("", False),
+}
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command and return its exit status."""
-    print(f"error: unknown command {arguments!r}", file=sys.stderr)
-    return 2
+class Interrupted(BaseException):
+    """A signal asked the process to end; locks are released on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command and return its exit status; nothing escapes but what a test wants to see."""
+    console = Console(has_color="NO_COLOR" not in environ)
+    try:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+        return _run(list(arguments), environ, console)
+    except SwampsyncError as error:
+        return report_error(error, console)
+    except Interrupted as stop:
+        return 128 + stop.number
+    except KeyboardInterrupt:
+        console.stderr.write("Interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left; that is its right, and nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        return report_error(_describe_os_error(error), console)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise Interrupted(number)
+
+
+def _run(arguments: list[str], environ: Mapping[str, str], console: Console) -> int:
+    words, rest, leading = split_words(arguments)
+    console.is_json = bool(leading.get("json")) or "--json" in rest
+    if words and words not in COMMANDS and words not in GROUP_HELP:
+        raise _unknown_command(words, environ)
+    if words not in COMMANDS and not rest and console.is_json:
+        below = sorted({path[len(words)] for path in COMMANDS if path[: len(words)] == words})
+        console.stderr.write(
+            json.dumps({"error": "No subcommand specified", "availableCommands": below}, indent=2) + "\n"
+        )
+        return 1
+    import typer
+
+    from swampsync.cli.command import Cli, Common, merge_common
+
+    cli = Cli(common=Common(), environ=environ, arguments=tuple(arguments), console=console)
+    merge_common(cli, leading)
+    selected = {words: COMMANDS[words]} if words in COMMANDS else COMMANDS
+    application = typer.main.get_command(build_application(selected))
+    usage_error = typer.BadParameter.__bases__[0]
+    try:
+        status = application.main(
+            [*words, *(rest or ([] if words in COMMANDS else ["--help"]))],
+            prog_name=PROGRAM,
+            standalone_mode=False,
+            obj=cli,
+        )
+    except usage_error as error:
+        return _report_usage(error, words, console)
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except typer.Abort:
+        return EXIT_INTERRUPTED
+    return status if isinstance(status, int) else 0
+
+
+def split_words(arguments: list[str]) -> tuple[tuple[str, ...], list[str], dict[str, Any]]:
+    """Split a command line into the command's words, what follows them, and the options in between."""
+    words: tuple[str, ...] = ()
+    leading: dict[str, Any] = {}
+    position = 0
+    while position < len(arguments):
+        argument = arguments[position]
+        name, equals, value = argument.partition("=")
+        if argument in _LEADING or (equals and name in _LEADING and _LEADING[name][1]):
+            target, takes_value = _LEADING[name if equals else argument]
+            if takes_value and not equals:
+                position += 1
+                if position == len(arguments):
+                    raise InvalidInput(f"option `{argument}` needs a value", hint=f"{PROGRAM} --help")
+                value = arguments[position]
+            if target:
+                leading[target] = value if takes_value else (leading.get(target, 0) + len(argument.strip("-vV") or "v"))
+                if target == "verbose":
+                    leading[target] = int(leading[target]) + (1 if argument == "-vv" else 0)
+            position += 1
+            continue
+        if argument.startswith("-"):
+            break
+        if words in COMMANDS:
+            break
+        words = (*words, argument)
+        position += 1
+        if words not in GROUP_HELP and words not in COMMANDS:
+            break
+    return words, arguments[position:], leading
+
+
+def build_application(selected: Mapping[tuple[str, ...], str]) -> typer.Typer:
+    """Build the command tree for the selected commands only."""
+    import typer
+
+    settings: dict[str, Any] = {
+        "rich_markup_mode": None,
+        "pretty_exceptions_enable": False,
+        "add_completion": False,
+        "no_args_is_help": True,
+    }
+    root = typer.Typer(name=PROGRAM, help="Many git repos, one team datastore.", **settings)
+    root.callback()(_root)
+    groups: dict[tuple[str, ...], typer.Typer] = {(): root}
+    for words, target in selected.items():
+        for depth in range(1, len(words)):
+            path = words[:depth]
+            if path not in groups:
+                groups[path] = typer.Typer(help=GROUP_HELP[path], **settings)
+                groups[path].callback()(_group)
+                groups[path[:-1]].add_typer(groups[path], name=path[-1])
+        groups[words[:-1]].command(words[-1], context_settings=_context_settings(words))(load_command(target))
+    return root
+
+
+def _root() -> None:
+    """Many git repos, one team datastore."""
+
+
+def _group() -> None:
+    pass
+
+
+_group.__doc__ = None
+
+
+def _context_settings(words: tuple[str, ...]) -> dict[str, Any]:
+    settings: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+    if words == ("exec",):
+        # What follows belongs to the program that is run.
+        settings |= {"ignore_unknown_options": True, "allow_interspersed_args": False}
+    return settings
+
+
+def load_command(target: str) -> Callable[..., Any]:
+    """Import the function that answers a command."""
+    module, _, name = target.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(f"swampsync.cli.{module}"), name)
+    return function
+
+
+def report_error(error: SwampsyncError, console: Console) -> int:
+    """Write an error to stderr, as text or as JSON, and return its exit status."""
+    if console.is_json:
+        document: dict[str, Any] = {"error": error.message, "code": error.code}
+        if error.hint:
+            document["hint"] = error.hint
+        if isinstance(error, SyncIncomplete) and error.failures:
+            document["failures"] = [{"path": path, "reason": reason} for path, reason in error.failures]
+        console.stderr.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        return error.exit_status
+    lines = [printable(line) for line in error.message.split("\n")]
+    console.stderr.write("Error: " + "\n".join(lines) + "\n")
+    if isinstance(error, SyncIncomplete):
+        for path, reason in error.failures:
+            console.stderr.write(f"  {printable(path)}: {printable(reason)}\n")
+    if error.hint:
+        console.stderr.write(f"hint: {error.hint}\n")
+    return error.exit_status
+
+
+def _report_usage(error: Any, words: tuple[str, ...], console: Console) -> int:
+    message = error.format_message()
+    where = " ".join((PROGRAM, *words))
+    if console.is_json:
+        document = {"error": message, "code": "usage", "hint": f"{where} --help"}
+        console.stderr.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        return EXIT_USAGE
+    if type(error).__name__ == "NoArgsIsHelpError":
+        console.stdout.write(message + "\n")
+        return 0
+    if error.ctx is not None:
+        console.stderr.write(error.ctx.get_usage() + "\n")
+    console.stderr.write(f"Error: {message}\nhint: {where} --help\n")
+    return EXIT_USAGE
+
+
+def _unknown_command(words: tuple[str, ...], environ: Mapping[str, str]) -> SwampsyncError:
+    import difflib
+
+    from swampsync.cli.original import find_original
+
+    typed = " ".join(words)
+    siblings = sorted({path[len(words) - 1] for path in COMMANDS if path[: len(words) - 1] == words[:-1]})
+    near = difflib.get_close_matches(words[-1], siblings, n=2)
+    if not near and (words[0] in ORIGINAL_ONLY or words[:-1]):
+        other = find_original(environ)
+        if other:
+            return InvalidInput(f"`{typed}` is a command of the original swamp", hint=f"{other} {typed}")
+    hint = f"did you mean: {PROGRAM} {' '.join((*words[:-1], near[0]))}" if near else f"{PROGRAM} --help"
+    return InvalidInput(f"unknown command `{printable(typed)}`", hint=hint)
+
+
+def _describe_os_error(error: OSError) -> SwampsyncError:
+    import errno
+
+    path = error.filename if isinstance(error.filename, str) else None
+    where = f": `{path}`" if path else ""
+    reason = (error.strerror or type(error).__name__).lower()
+    hints = {
+        errno.EACCES: "check the owner and mode of the path",
+        errno.EPERM: "check the owner and mode of the path",
+        errno.EROFS: "the file system is mounted read-only",
+        errno.ENOSPC: "free some space and repeat the command; nothing that was acknowledged is lost",
+        errno.EDQUOT: "free some space and repeat the command; nothing that was acknowledged is lost",
+        errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+    }
+    failure = SwampsyncError(f"{reason}{where}", hint=hints.get(error.errno or 0), key=path)
+    failure.code = "io_error"  # type: ignore[misc]
+    return failure

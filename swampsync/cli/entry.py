@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from swampsync._version import __version__
@@ -9,9 +10,19 @@ from swampsync._version import __version__
 
 def main() -> None:
     """Run the command line of the process."""
-    if sys.argv[1:] in (["--version"], ["-V"], ["version"]):
-        print(f"swampsync {__version__}")
+    if sys.platform == "win32":
+        sys.exit("Error: swampsync runs on Linux and macOS; on Windows, use it inside WSL (https://aka.ms/wsl)")
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"], ["version"]):
+        sys.stdout.write(f"swampsync {__version__}\n")
         return
     from swampsync.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    status = run(arguments, os.environ)
+    # Standard output may be a pipe whose reader left; the interpreter's own flush at exit would complain.
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = status or 141
+    sys.exit(status)

@@ -1,0 +1,150 @@
+"""What a person or a script sees: stdout is data, stderr is everything else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from swampsync.errors import Refused
+
+
+def printable(text: str) -> str:
+    """Escape control characters, so that a name can neither move the cursor nor fake a line."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
+
+
+def format_size(size: int) -> str:
+    """Format bytes as swamp's lists do: `123B`, `1.2KB`, `3.4MB`."""
+    if size < 1024:
+        return f"{size}B"
+    amount = float(size)
+    for unit in ("KB", "MB", "GB", "TB"):
+        amount /= 1024
+        if amount < 1024 or unit == "TB":
+            break
+    return f"{amount:.1f}{unit}"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Format a count with its noun: `1 version`, `2 versions`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+class Console:
+    """The process's standard streams, with the conventions of every command.
+
+    Args:
+        is_json: Whether the command's one document goes to stdout as JSON.
+        is_quiet: Whether notes are left out.
+        has_color: Whether colours may be used on a terminal.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_json: bool = False,
+        is_quiet: bool = False,
+        has_color: bool = True,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        self.is_json = is_json
+        self.is_quiet = is_quiet
+        self.has_color = has_color
+        self.stdin = stdin or sys.stdin
+        self.stdout = stdout or sys.stdout
+        self.stderr = stderr or sys.stderr
+
+    def line(self, text: str = "") -> None:
+        """Write one line of data to stdout."""
+        self.stdout.write(text + "\n")
+
+    def document(self, value: Any) -> None:
+        """Write the command's JSON document to stdout, two-space pretty."""
+        self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def note(self, text: str) -> None:
+        """Write one line for the person at the terminal to stderr."""
+        if not self.is_quiet:
+            self.stderr.write(text + "\n")
+
+    def warn(self, text: str) -> None:
+        """Write a warning to stderr, also when quiet."""
+        self.stderr.write(f"Warning: {text}\n")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Write a table: drawn on a terminal, two-space separated columns elsewhere."""
+        shown = [[printable(cell) for cell in row] for row in rows]
+        if self.stdout.isatty():
+            self._draw(columns, shown)
+            return
+        widths = [max([len(name), *(len(row[i]) for row in shown)]) for i, name in enumerate(columns)]
+        for row in ([name.upper() for name in columns], *shown):
+            self.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def _draw(self, columns: Sequence[str], rows: list[list[str]]) -> None:
+        from rich.console import Console as RichConsole
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(header_style="bold" if self.has_color else "")
+        for name in columns:
+            table.add_column(name.upper(), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        RichConsole(file=self.stdout, no_color=not self.has_color, highlight=False).print(table)
+
+    def confirm(self, question: str, *, is_confirmed: bool) -> bool:
+        """Ask before something is destroyed; no lock is held while waiting for the answer.
+
+        Raises:
+            Refused: There is no terminal to ask on, and `--yes` was not given.
+        """
+        if is_confirmed:
+            return True
+        if self.is_json or not self.stdin.isatty():
+            raise Refused(
+                "stdin is not a terminal — use --yes (-y) to skip confirmation prompts non-interactively"
+                if not self.is_json
+                else "with --json nothing is asked: confirm with --yes (-y)",
+                hint="repeat the command with --yes, or look first with --dry-run",
+            )
+        self.stderr.write(f"{question} [y/N] ")
+        self.stderr.flush()
+        return self.stdin.readline().strip().lower() in {"y", "yes"}
+
+    @contextmanager
+    def progress(self, title: str, *, total: int | None = None) -> Any:
+        """Show a bar on stderr while something long runs; nothing where stderr is no terminal.
+
+        Yields:
+            A function that takes the count done so far and, where it has become known, the total.
+        """
+        if self.is_quiet or not self.stderr.isatty():
+            yield _ignore
+            return
+        yield from self._bar(title, total)
+
+    def _bar(self, title: str, total: int | None) -> Iterable[Callable[..., None]]:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        console = RichConsole(file=self.stderr, no_color=not self.has_color)
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(title, total=total)
+
+            def advance(done: int, known_total: int | None = None) -> None:
+                bar.update(task, completed=done, total=known_total if known_total is not None else total)
+
+            yield advance
+
+
+def _ignore(_done: int, _total: int | None = None) -> None:
+    pass
