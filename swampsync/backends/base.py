@@ -10,10 +10,11 @@ them, and everything above is built so as not to need them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import BinaryIO, Final, Protocol
 
 from swampsync.errors import AccessDenied, Conflict, InvalidInput, NotFound, SwampsyncError, Unavailable
@@ -108,6 +109,63 @@ class Capabilities:
     max_delete_many: int = 1_000
 
 
+class RequestKind(Enum):
+    """What one request to a store is, as stores bill and count them."""
+
+    GET = "get"
+    HEAD = "head"
+    PUT = "put"
+    PART = "part"  # one part of a multipart put; its begin, end and abort are MULTIPART
+    MULTIPART = "multipart"
+    DELETE = "delete"
+    DELETE_MANY = "delete_many"
+    LIST = "list"  # one page
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request as sent, whether it was answered well or not.
+
+    Args:
+        kind: What was asked.
+        bytes_up: Size of the body we sent, 0 without one.
+        bytes_down: Size of the object's bytes that came back; the bodies of lists and errors do not count.
+    """
+
+    kind: RequestKind
+    bytes_up: int = 0
+    bytes_down: int = 0
+
+
+# A store that sends requests of its own takes one of these as `on_request` and calls it once for every request,
+# list pages, parts, delete batches and repetitions included, from whatever thread sends it.
+RequestObserver = Callable[[RequestRecord], None]
+
+
+class LifecycleEffect(Enum):
+    """What a bucket's lifecycle rule does to the objects it covers."""
+
+    EXPIRE = "expire"
+    ARCHIVE = "archive"  # moved to a class that must be restored before it can be read
+    OTHER = "other"  # harmless: aborts multipart puts, expires old versions, changes the class of storage
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleRule:
+    """An enabled rule by which a bucket changes objects on its own.
+
+    Args:
+        name: The rule's id.
+        prefix: The keys it covers, relative to the store's root; empty where it covers the whole root. Rules that
+            cannot touch the root are left out.
+        effect: What it does to them.
+    """
+
+    name: str
+    prefix: str
+    effect: LifecycleEffect
+
+
 class ObjectNotFound(NotFound):
     """No object has the key."""
 
@@ -170,14 +228,19 @@ class ObjectStore(Protocol):
     def get(self, key: ObjectKey, *, start: int = 0, length: int | None = None) -> GetResult:
         """Read an object, or `length` bytes of it from `start` (fewer at its end); one consistent state.
 
+        The info's size is that of the whole object, whatever was asked of it.
+
         Raises:
             ObjectNotFound: No object has the key.
-            InvalidInput: `start` lies behind the object's end.
+            InvalidInput: `start` is above 0 and at or behind the object's end, or `start` is negative, or `length`
+                is not positive. From 0, an empty object is read as nothing, whatever the length.
         """
         ...
 
     def open(self, key: ObjectKey) -> AbstractContextManager[tuple[ObjectInfo, Iterator[bytes]]]:
         """Read a large object as chunks, in constant memory; one consistent state, or an error on the way.
+
+        A body that ends early is `Unavailable` from the iterator, never a shorter body.
 
         Raises:
             ObjectNotFound: No object has the key.
@@ -194,6 +257,8 @@ class ObjectStore(Protocol):
 
     def put(self, key: ObjectKey, body: bytes, mode: PutMode) -> PutResult:
         """Write an object in one request; readers see the old state or the new one, and the new one at once.
+
+        Whoever reads or lists after a put returned sees it.
 
         Raises:
             ObjectExists: `mode` is `Create` and the key is taken.
@@ -215,11 +280,17 @@ class ObjectStore(Protocol):
         ...
 
     def delete_many(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, SwampsyncError]:
-        """Remove many objects; return the errors of those that could not be removed."""
+        """Remove many objects, of any number; return the errors of those that could not be removed.
+
+        Absent ones count as removed. The keys are sent `Capabilities.max_delete_many` at a time.
+        """
         ...
 
     def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
         """List all objects whose key begins with `prefix`, in the order of the keys' UTF-8 bytes.
+
+        Lazy: pages are asked for as they are needed. What is put or deleted meanwhile may or may not appear; all
+        else appears exactly once.
 
         Args:
             prefix: A string prefix, not a directory; empty for everything.
@@ -228,9 +299,14 @@ class ObjectStore(Protocol):
         ...
 
     def list_dirs(self, prefix: str) -> Iterable[str]:
-        """Name, in order and without slashes, the segments that follow `prefix` before a further slash.
+        """Name, without slashes, the segments that follow `prefix` before a further slash.
+
+        Each once, in the order of the names' UTF-8 bytes; an object directly below `prefix` is not named.
 
         Args:
             prefix: Empty, or ending in a slash.
+
+        Raises:
+            InvalidInput: `prefix` is neither.
         """
         ...
