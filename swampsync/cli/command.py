@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -36,12 +37,17 @@ class Cli:
     environ: Mapping[str, str]
     arguments: tuple[str, ...] = ()
     console: Console = field(default_factory=Console)
+    repo_directory: str = "."
 
     def repo(self) -> Repo:
         """Open the repo that the command is about."""
         from swampsync.cli.opening import open_repo
 
         return open_repo(self)
+
+    def relative(self, path: str) -> str:
+        """Show a path relative to the repo, as swamp's documents do."""
+        return os.path.relpath(path, self.repo_directory)
 
 
 _COMMON_PARAMETERS: dict[str, tuple[Any, Any]] = {

@@ -1,0 +1,308 @@
+"""`swamp data get`, `list`, `versions` and `search`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from swampsync.cli.command import Cli, command
+from swampsync.cli.completing import complete_data_name, complete_model
+from swampsync.cli.console import Console, count, format_size, printable
+from swampsync.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from swampsync.repo import ModelListing, Repo, Version
+
+MAX_SHOWN_BYTES = 16 * 1024 * 1024
+
+Model = Annotated[str | None, typer.Argument(metavar="MODEL", help="Model name or id.", autocompletion=complete_model)]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Data name.", autocompletion=complete_data_name)]
+ModelOption = Annotated[str | None, typer.Option("--model", help="Model name or id.", autocompletion=complete_model)]
+NameOption = Annotated[str | None, typer.Option("--name", help="Data name.")]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", help="Look in every namespace of the datastore.")]
+Cached = Annotated[bool, typer.Option("--cached", help="Show what the catalog holds without looking at the files.")]
+
+
+def choose(positional: str | None, option: str | None, what: str, usage: str) -> str:
+    """Take a name from its argument or its option, which must not disagree."""
+    if positional is not None and option is not None and positional != option:
+        raise InvalidInput(f"{what} is given twice, as `{positional}` and as `{option}`", hint=usage)
+    chosen = positional if positional is not None else option
+    if not chosen:
+        raise InvalidInput(f"{what[:1].upper()}{what[1:]} is required. Usage: {usage}", hint=f"{usage}")
+    return chosen
+
+
+@command
+def get(
+    cli: Cli,
+    model: Model = None,
+    name: Name = None,
+    model_option: ModelOption = None,
+    name_option: NameOption = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Version number instead of the latest.")
+    ] = None,
+    workflow: Annotated[str | None, typer.Option("--workflow", help="Name of the workflow that wrote it.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Id of the workflow run that wrote it.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the content to a file, `-` for stdout.")
+    ] = None,
+    no_content: Annotated[bool, typer.Option("--no-content", help="Show the metadata only.")] = False,
+    cached: Cached = False,
+) -> None:
+    """Show one version of a data artifact, or write its content to a file."""
+    usage = "swamp data get <model> <data_name>"
+    with cli.repo() as repo:
+        if workflow is not None:
+            wanted = choose(name or model, name_option, "a data name", "swamp data get --workflow <name> <data_name>")
+            found = repo.data.get_of_workflow(workflow, wanted, run=run, version=version)
+        else:
+            chosen = choose(model, model_option, "a model", usage)
+            found = repo.data.get(
+                chosen, choose(name, name_option, "a data name", usage), version=version, is_cached=cached
+            )
+        if output is not None:
+            _write_content(cli, repo, found, output)
+        elif cli.console.is_json:
+            _print_json(cli.console, repo, found, has_content=not no_content)
+        else:
+            _print_text(cli.console, repo, found, has_content=not no_content)
+
+
+def _write_content(cli: Cli, repo: Repo, version: Version, output: str) -> None:
+    if output == "-":
+        cli.console.stdout.flush()
+        for chunk in repo.data.read(version):
+            cli.console.stdout.buffer.write(chunk)
+        cli.console.stdout.buffer.flush()
+        return
+    # A partly written file must not look like the artifact: it gets its name when the checksum has been verified.
+    target = os.path.abspath(output)
+    if os.path.isdir(target):
+        raise InvalidInput(
+            f"`{printable(output)}` is a directory", hint=f"--output {output.rstrip('/')}/{version.metadata.name}"
+        )
+    partial = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.part")
+    try:
+        with open(partial, "xb") as file:
+            for chunk in repo.data.read(version):
+                file.write(chunk)
+        os.replace(partial, target)
+    except BaseException:
+        if os.path.lexists(partial):
+            os.unlink(partial)
+        raise
+    size = format_size(version.metadata.size or 0)
+    cli.console.note(f"Wrote {version.metadata.name} v{version.metadata.version} ({size}) to {output}")
+
+
+def _content(repo: Repo, version: Version) -> tuple[Any, str | None]:
+    """Return the content as a document holds it, and why it is left out if it is."""
+    import json
+
+    size = version.metadata.size
+    if size is not None and size > MAX_SHOWN_BYTES:
+        return None, f"{format_size(size)} is above the {format_size(MAX_SHOWN_BYTES)} that are shown; use --output"
+    body = b"".join(repo.data.read(version))
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None, "the content is not UTF-8 text; use --output"
+    if version.metadata.content_type == "application/json":
+        try:
+            return json.loads(text), None
+        except ValueError:
+            return text, None
+    return text, None
+
+
+def _print_json(console: Console, repo: Repo, version: Version, *, has_content: bool) -> None:
+    from swampsync.cli.documents import get_document
+
+    path = os.path.relpath(version.content_path, repo.directory)
+    document = get_document(version.model, version.metadata, path)
+    if has_content:
+        content, reason = _content(repo, version)
+        if reason is None:
+            document["content"] = content
+        else:
+            document["contentOmitted"] = reason
+    console.document(document)
+
+
+def _print_text(console: Console, repo: Repo, version: Version, *, has_content: bool) -> None:
+    import json
+
+    m = version.metadata
+    lines = [
+        f"Data: {m.name} (v{m.version})",
+        f"Model: {version.model.name} ({version.model.type})",
+        f"Content: {m.content_type}" + (f", {format_size(m.size)}" if m.size is not None else ""),
+        f"Lifetime: {m.lifetime}" + (f" | GC: {m.garbage_collection}" if m.garbage_collection is not None else ""),
+        "Tags: " + ", ".join(f"{k}={v}" for k, v in m.tags.items()),
+        f"Owner: {m.owner.owner_type} ({m.owner.owner_ref})",
+        f"Created: {m.created_at}",
+        f"Path: {os.path.relpath(version.content_path, repo.directory)}",
+    ]
+    if not version.namespace.is_solo:
+        lines.insert(2, f"Namespace: {version.namespace}")
+    for line in lines:
+        console.line(printable(line))
+    if not has_content:
+        return
+    content, reason = _content(repo, version)
+    console.line()
+    if reason is not None:
+        console.note(reason)
+    elif isinstance(content, str):
+        # Content is the user's own: it is shown as it is, but not with the power to drive the terminal.
+        console.line("\n".join(_plain(line) for line in content.split("\n")) if console.stdout.isatty() else content)
+    else:
+        console.line(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _plain(line: str) -> str:
+    return "\t".join(printable(part) for part in line.split("\t"))
+
+
+@command
+def list_(
+    cli: Cli,
+    model: Model = None,
+    model_option: ModelOption = None,
+    type: Annotated[str | None, typer.Option("--type", help="Data type, such as resource or file.")] = None,  # noqa: A002
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", help="Name of the workflow that wrote the data.")
+    ] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Id of the workflow run.")] = None,
+    all_namespaces: AllNamespaces = False,
+    cached: Cached = False,
+) -> None:
+    """List the data of a model, or all models."""
+    from swampsync.cli.listing import list_artifacts, list_models, list_workflow
+
+    chosen = model if model is not None else model_option
+    with cli.repo() as repo:
+        if workflow is not None:
+            list_workflow(cli.console, repo, workflow, run=run, data_type=type)
+        elif chosen is None:
+            with cli.console.progress("Cataloguing") as bar:
+                summaries = repo.data.list_models(all_namespaces=all_namespaces, is_cached=cached, progress=bar)
+            list_models(cli.console, repo, summaries)
+        else:
+            found: list[ModelListing] = repo.data.list(
+                chosen, data_type=type, all_namespaces=all_namespaces, is_cached=cached
+            )
+            list_artifacts(cli.console, repo, found)
+
+
+@command
+def versions(
+    cli: Cli,
+    model: Model = None,
+    name: Name = None,
+    model_option: ModelOption = None,
+    name_option: NameOption = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Show the history under former names too.")] = False,
+) -> None:
+    """List the versions of a data artifact, newest first."""
+    from swampsync.cli.documents import versions_document
+
+    usage = "swamp data versions <model> <data_name>"
+    with cli.repo() as repo:
+        chosen = choose(model, model_option, "a model", usage)
+        wanted = choose(name, name_option, "a data name", usage)
+        history = repo.data.versions(chosen, wanted, follow=follow)
+    owner, first = history[0]
+    document = versions_document(owner, wanted, first)
+    if follow:
+        former = [versions_document(owner, items[0].name, items) for owner, items in history[1:] if items]
+        document["formerNames"] = [{"dataName": d["dataName"], "versions": d["versions"]} for d in former]
+    if cli.console.is_json or not cli.console.stdout.isatty():
+        cli.console.document(document)
+        return
+    rows = [(wanted, v) for v in document["versions"]]
+    for entry in document.get("formerNames", []):
+        rows += [(entry["dataName"], v) for v in entry["versions"]]
+    cli.console.table(
+        ["name", "version", "size", "created", "sha-256", "latest"],
+        [
+            (
+                shown,
+                f"v{v['version']}",
+                format_size(v["size"]) if "size" in v else "",
+                v["createdAt"],
+                v.get("checksum", "")[:12],
+                "*" if v["isLatest"] and shown == wanted else "",
+            )
+            for shown, v in rows
+        ],
+    )
+    cli.console.note(count(len(rows), "version"))
+
+
+@command
+def search(
+    cli: Cli,
+    query: Annotated[str, typer.Argument(metavar="TEXT", help="Part of a name, type, model or owner.")] = "",
+    type: Annotated[str | None, typer.Option("--type", help="Data type.")] = None,  # noqa: A002
+    lifetime: Annotated[str | None, typer.Option("--lifetime", help="Lifetime, such as 30d or infinite.")] = None,
+    owner_type: Annotated[str | None, typer.Option("--owner-type", help="Kind of owner.")] = None,
+    workflow: Annotated[str | None, typer.Option("--workflow", help="Workflow name.")] = None,
+    model: ModelOption = None,
+    content_type: Annotated[str | None, typer.Option("--content-type", help="Content type.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Not older than this, such as 2h or 7d.")] = None,
+    output: Annotated[str | None, typer.Option("--output", help="Id of the version.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Id of the workflow run.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag (can be repeated).")] = None,
+    streaming: Annotated[bool, typer.Option("--streaming", help="Streaming data only.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="How many at most.")] = 50,
+    all_namespaces: AllNamespaces = False,
+    cached: Cached = False,
+) -> None:
+    """Find data by text and filters, newest first."""
+    from swampsync.cli.documents import search_document
+    from swampsync.cli.tags import parse_tags
+    from swampsync.repo import SearchFilters
+
+    filters = SearchFilters(
+        query=query,
+        data_type=type,
+        lifetime=lifetime,
+        owner_type=owner_type,
+        workflow=workflow,
+        model=model,
+        content_type=content_type,
+        since=since,
+        output=output,
+        run=run,
+        tags=tuple(parse_tags(tag or []).items()),
+        is_streaming=streaming,
+    )
+    with cli.repo() as repo:
+        result = repo.data.search(filters, limit=limit, all_namespaces=all_namespaces, is_cached=cached)
+    if cli.console.is_json or not cli.console.stdout.isatty():
+        cli.console.document(search_document(filters, result, shows_namespace=all_namespaces))
+        return
+    has_namespaces = any(hit.row.namespace for hit in result.hits)
+    columns = [*(["namespace"] if has_namespaces else []), "name", "version", "model", "type", "size", "created"]
+    cli.console.table(
+        columns,
+        [
+            (
+                *((hit.row.namespace or "(solo)",) if has_namespaces else ()),
+                hit.row.data_name,
+                f"v{hit.row.version}",
+                hit.model_name,
+                hit.row.data_type,
+                format_size(hit.row.size),
+                hit.row.created_at[:19].replace("T", " "),
+            )
+            for hit in result.hits
+        ],
+    )
+    more = f"; more than {limit}, see --limit" if result.is_limited else ""
+    cli.console.note(f"{count(len(result.hits), 'result')}{more}")

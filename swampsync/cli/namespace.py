@@ -1,0 +1,166 @@
+"""`swamp datastore namespace`: which part of the datastore is this repo's, and who else is there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from swampsync.cli.command import Cli, command
+from swampsync.cli.completing import complete_namespace
+from swampsync.cli.console import count, format_size, printable
+
+MIGRATION_WARNING = (
+    "Existing data remains at the old un-namespaced path. "
+    "Run 'swamp datastore namespace migrate --confirm' to move it to the namespaced layout."
+)
+
+Slug = Annotated[str | None, typer.Argument(metavar="NAME", help="Namespace.", autocompletion=complete_namespace)]
+
+
+@command
+def set_(cli: Cli, name: Slug = None) -> None:
+    """Choose this repo's namespace and claim it; without a name, the directory's."""
+    with cli.repo() as repo:
+        result = repo.namespaces.set(name)
+    if not result.namespace.is_swamp_compatible:
+        cli.console.warn(f"the original swamp does not accept the `_` in `{result.namespace}`")
+    if cli.console.is_json:
+        cli.console.document(
+            {
+                "namespace": result.namespace.name,
+                "datastorePath": result.datastore_path,
+                "warning": MIGRATION_WARNING,
+                "registrationSkipped": False,
+            }
+        )
+        return
+    cli.console.line(f'Namespace set to "{result.namespace}"')
+    cli.console.line(printable(f"  Datastore: {result.datastore_path}"))
+    if result.has_data_outside:
+        cli.console.warn(MIGRATION_WARNING)
+
+
+@command
+def unset(cli: Cli) -> None:
+    """Go back to solo mode; data stays where it is."""
+    with cli.repo() as repo:
+        previous = repo.namespaces.unset()
+    if cli.console.is_json:
+        cli.console.document({"previousNamespace": previous.name})
+        return
+    cli.console.line(f'Namespace "{previous}" unset; its data and registration stay in the datastore')
+
+
+@command
+def list_(cli: Cli) -> None:
+    """List the namespaces of the datastore."""
+    with cli.repo() as repo:
+        manifests, problems = repo.namespaces.list()
+        current = repo.namespace
+    for path, reason in problems:
+        cli.console.warn(printable(f"{path}: {reason}"))
+    if cli.console.is_json:
+        document: dict[str, Any] = {
+            "namespaces": [
+                {
+                    "namespace": m.namespace.name,
+                    "repoId": m.repo_id,
+                    "registeredAt": m.registered_at,
+                    "isCurrent": m.namespace == current,
+                }
+                for m in manifests
+            ]
+        }
+        if not current.is_solo:
+            document["currentNamespace"] = current.name
+        cli.console.document(document)
+        return
+    if not manifests:
+        cli.console.line("No namespaces registered in this datastore.")
+        return
+    cli.console.table(
+        ["namespace", "repo id", "registered", "current"],
+        [(m.namespace.name, m.repo_id, m.registered_at[:10], "*" if m.namespace == current else "") for m in manifests],
+    )
+
+
+@command
+def describe(cli: Cli, name: Slug = None) -> None:
+    """Show who owns a namespace, who its members are, and how much it holds."""
+    with cli.repo() as repo:
+        description = repo.namespaces.describe(name)
+    if cli.console.is_json:
+        cli.console.document(description.to_json())
+        return
+    d = description
+    for label, value in (
+        ("Namespace", d.namespace.name or "(solo)"),
+        ("Owner", d.owner or "unclaimed"),
+        ("Registered", d.registered_at or ""),
+        ("Members", ", ".join(d.members)),
+        ("Models", f"{d.models:,}"),
+        ("Artifacts", f"{d.artifacts:,}"),
+        ("Versions", f"{d.versions:,}"),
+        ("Size", format_size(d.size)),
+        *(("Meta " + k, str(v)) for k, v in d.metadata.items()),
+    ):
+        if value:
+            cli.console.line(printable(f"{label + ':':<12} {value}"))
+
+
+@command
+def join(cli: Cli, name: Slug = None) -> None:
+    """Become a member of a namespace that another repo claimed, and use it."""
+    with cli.repo() as repo:
+        result = repo.namespaces.join(name)
+    if cli.console.is_json:
+        cli.console.document(
+            {
+                "namespace": result.namespace.name,
+                "owner": result.owner,
+                "members": list(result.members),
+                "datastorePath": result.datastore_path,
+            }
+        )
+        return
+    cli.console.line(f'Joined "{result.namespace}" (owner {result.owner}, {count(len(result.members), "member")})')
+
+
+@command
+def resolve(
+    cli: Cli,
+    explain: Annotated[bool, typer.Option("--explain", help="Show every step of the decision.")] = False,
+) -> None:
+    """Print which namespace commands act in here, and why."""
+    from swampsync.cli.opening import resolve_namespace
+
+    choice = resolve_namespace(cli)
+    if cli.console.is_json:
+        cli.console.document(
+            {"namespace": choice.namespace.name, "source": choice.source, "explanation": list(choice.explanation)}
+        )
+        return
+    cli.console.line(f"{choice.namespace.name or '(solo)'} (source: {choice.source})")
+    if explain:
+        for line in choice.explanation:
+            cli.console.line(printable(f"  {line}"))
+
+
+@command
+def validate(cli: Cli) -> int:
+    """Check the namespaces of the datastore and this repo's place among them."""
+    with cli.repo() as repo:
+        checks = repo.namespaces.validate()
+    is_fine = all(check.is_passed for check in checks)
+    if cli.console.is_json:
+        cli.console.document(
+            {
+                "valid": is_fine,
+                "checks": [{"check": c.name, "passed": c.is_passed, "message": c.message} for c in checks],
+            }
+        )
+    else:
+        for check in checks:
+            cli.console.line(printable(f"{'✓' if check.is_passed else '✗'} {check.message}"))
+    return 0 if is_fine else 1
