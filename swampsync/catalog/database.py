@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from swampsync.catalog.sqlite import CorruptDatabase, connect, retrying, translated
 from swampsync.clock import Clock
@@ -150,6 +150,12 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     # --- opening and healing -----------------------------------------------------------------------
 
