@@ -34,8 +34,8 @@ def gc(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
         return 1 if result.failed else 0
     verb = "Would delete" if dry_run else "Deleted"
     console.line(
-        f"{verb} {count(result.artifacts_expired, 'expired artifact')} and {count(result.versions_deleted, 'excess version')}"
-        f" ({format_size(result.bytes_reclaimed)})"
+        f"{verb} {count(result.artifacts_expired, 'expired artifact')}"
+        f" and {count(result.versions_deleted, 'excess version')} ({format_size(result.bytes_reclaimed)})"
     )
     for entry in result.expired:
         console.line(printable(f"  {entry.type}/{entry.model_id} {entry.name}: {entry.reason}"))
@@ -69,7 +69,8 @@ def prune(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
                 for model in preview.models:
                     console.note(
                         printable(
-                            f"{model.type}/{model.model_id}: {count(model.versions, 'version')}, {format_size(model.size)}"
+                            f"{model.type}/{model.model_id}: {count(model.versions, 'version')},"
+                            f" {format_size(model.size)}"
                         )
                     )
             if not preview.is_empty and not console.confirm("Reclaim this orphaned data?", is_confirmed=yes):

@@ -1,0 +1,62 @@
+"""`swamp datastore`: where data lives."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from swampsync.cli.command import Cli, command
+from swampsync.cli.console import count, format_size, printable
+
+
+@command
+def status(cli: Cli) -> None:
+    """Show where data lives and whether it can be reached."""
+    with cli.repo() as repo:
+        health = repo.datastore.health()
+    if cli.console.is_json:
+        cli.console.document(health.to_json())
+        return
+    cli.console.line("Datastore Status")
+    for label, value in health.lines():
+        cli.console.line(printable(f"  {label + ':':<11}{value}"))
+
+
+@command
+def setup_filesystem(
+    cli: Cli,
+    path: Annotated[str, typer.Option("--path", metavar="DIR", help="The shared directory.")],
+    directories: Annotated[
+        str | None, typer.Option("--directories", metavar="A,B", help="Subdirectories that go there.")
+    ] = None,
+    skip_migration: Annotated[bool, typer.Option("--skip-migration", help="Leave existing data where it is.")] = False,
+) -> int:
+    """Keep data in a directory that repos share; existing data moves there."""
+    wanted = tuple(part.strip() for part in directories.split(",") if part.strip()) if directories is not None else None
+    # The flag names the namespace to set up, not one to act in before it exists.
+    chosen, cli.common.namespace = cli.common.namespace, None
+    with cli.repo() as repo, cli.console.progress("Copying") as bar:
+        result = repo.datastore.setup_filesystem(
+            path, directories=wanted, namespace=chosen, skip_migration=skip_migration, progress=bar
+        )
+    if cli.console.is_json:
+        cli.console.document(result.to_json())
+    else:
+        for warning in result.warnings:
+            cli.console.warn(printable(str(warning["message"])))
+        cli.console.line("Datastore Setup Complete")
+        for label, value in (
+            ("Type", "filesystem"),
+            ("Path", result.path),
+            ("Namespace", result.namespace),
+            ("Files", f"{result.files} copied ({format_size(result.size)})"),
+            ("Dirs", ", ".join(result.directories)),
+        ):
+            if value:
+                cli.console.line(printable(f"  {label + ':':<10} {value}"))
+        for error in result.errors:
+            cli.console.warn(printable(error))
+        if result.errors:
+            cli.console.note(f"{count(len(result.errors), 'error')}: the configuration was left as it was")
+    return 1 if result.errors else 0

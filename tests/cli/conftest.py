@@ -1,0 +1,147 @@
+"""Running the command line: in this process for speed, as the installed script where that is the point."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swampsync.cli.app import run
+
+SCRIPT = Path(sys.executable).with_name("swamp")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one command left behind."""
+
+    status: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out.decode()
+
+    @property
+    def json(self) -> Any:
+        assert self.status == 0, self.err
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> Any:
+        assert self.status != 0, self.text
+        return json.loads(self.err)
+
+    def ok(self) -> Outcome:
+        assert self.status == 0, f"{self.err}\n{self.text}"
+        return self
+
+
+Swamp = Callable[..., Outcome]
+
+
+class _Input(io.TextIOWrapper):
+    pass
+
+
+@pytest.fixture
+def swamp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Swamp]:
+    """Run one command in this process: `swamp(directory, "data", "list", …)`."""
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)}
+
+    def call(
+        directory: Path | str, *arguments: str, stdin: bytes | str = b"", env: Mapping[str, str] | None = None
+    ) -> Outcome:
+        body = stdin.encode() if isinstance(stdin, str) else stdin
+        out, err = io.BytesIO(), io.StringIO()
+        wrapped = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("SWAMP_", "AWS_"))} | dict(env or {})
+        before = os.getcwd()
+        os.chdir(directory)
+        try:
+            monkeypatch.setattr(sys, "stdin", _Input(io.BytesIO(body), encoding="utf-8"))
+            with contextlib.redirect_stdout(wrapped), contextlib.redirect_stderr(err):
+                status = run(list(arguments), environ)
+            wrapped.flush()
+        finally:
+            os.chdir(before)
+        result = Outcome(status, out.getvalue(), err.getvalue())
+        wrapped.detach()
+        return result
+
+    yield call
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def run_script(
+    directory: Path | str, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> Outcome:
+    """Run the installed script in a process of its own."""
+    done = subprocess.run(
+        [str(SCRIPT), *arguments],
+        cwd=directory,
+        input=stdin,
+        capture_output=True,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr.decode())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Two repos and where their data is; in solo mode each has its own."""
+
+    first: Path
+    second: Path
+    datastore: Path | None
+    first_namespace: str
+    second_namespace: str
+
+    @property
+    def is_solo(self) -> bool:
+        return self.datastore is None
+
+
+@pytest.fixture
+def solo(tmp_path: Path, swamp: Swamp) -> Path:
+    """A fresh repo in solo mode."""
+    repo = tmp_path / "solo"
+    repo.mkdir()
+    swamp(repo, "repo", "init").ok()
+    return repo
+
+
+@pytest.fixture
+def pair(tmp_path: Path, swamp: Swamp) -> Place:
+    """Two repos, `infra` and `app`, in their own namespaces on one shared directory."""
+    datastore = tmp_path / "shared"
+    for name in ("infra", "app"):
+        repo = tmp_path / name
+        repo.mkdir()
+        swamp(repo, "repo", "init").ok()
+        swamp(repo, "datastore", "setup", "filesystem", "--path", str(datastore)).ok()
+        swamp(repo, "datastore", "namespace", "set", name).ok()
+    return Place(tmp_path / "infra", tmp_path / "app", datastore, "infra", "app")
+
+
+@pytest.fixture(params=["solo", "namespaced"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Both modes, for what must be true in each."""
+    if request.param == "namespaced":
+        place: Place = request.getfixturevalue("pair")
+        return place
+    first: Path = request.getfixturevalue("solo")
+    return Place(first, first, None, "", "")
