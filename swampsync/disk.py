@@ -304,6 +304,14 @@ class LocalDisk:
         """Resolve symbolic links."""
         return os.path.realpath(path)
 
+    def copy_mode(self, source: str, target: str) -> None:
+        """Give `target` the permissions of `source`, if that exists; not part of `Disk`: a mode is no content."""
+        try:
+            mode = stat_module.S_IMODE(os.stat(source).st_mode)
+        except FileNotFoundError:
+            return
+        os.chmod(target, mode)
+
     def sync_directory(self, path: str) -> None:
         """Flush a directory's entries."""
         descriptor = os.open(path, os.O_RDONLY)

@@ -1,1 +1,1 @@
-"""Who am I, where is my data, and where each answer came from."""
+"""Who am I, where is my data, and where does each answer come from: `.swamp.yaml`, the environment and flags."""
