@@ -1,0 +1,282 @@
+"""Objects in an S3 bucket, through obstore's synchronous calls.
+
+obstore carries the bytes at a tenth of boto3's CPU time. Its asynchronous calls now and then abort the interpreter
+at exit and are not used; many requests at a time go through threads (`swampsync.backends.transfer`), for which
+every call releases the interpreter's lock. Nothing here repeats a request, parts of multipart uploads aside.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, BinaryIO, Final
+
+from swampsync.backends.base import (
+    Capabilities,
+    Create,
+    ETag,
+    GetResult,
+    IfMatch,
+    ObjectInfo,
+    ObjectNotFound,
+    ObjectStoreRefused,
+    Overwrite,
+    PreconditionFailed,
+    PutMode,
+    PutResult,
+)
+from swampsync.backends.checks import check_conditional_size, check_directory_prefix, check_range, range_behind_end
+from swampsync.backends.s3_clients import Use
+from swampsync.backends.s3_errors import Operation
+from swampsync.backends.s3_keys import CredentialSource
+from swampsync.backends.s3_listing import list_range
+from swampsync.backends.s3_requests import RequestHook, S3Requests, is_out_of_range
+from swampsync.backends.s3_settings import ETagQuoting, S3Options
+from swampsync.backends.s3_upload import read_parts
+from swampsync.errors import SwampsyncError, Unavailable
+from swampsync.layout import ObjectKey
+
+CHUNK_BYTES: Final = 1 << 20
+SMALL_BYTES: Final = 1 << 20
+SINGLE_PUT_BYTES: Final = 64 << 20
+MAX_DELETE_MANY: Final = 1_000
+
+
+class S3Store:
+    """An `ObjectStore` in a bucket.
+
+    Args:
+        options: How to reach the bucket; keys are relative to its prefix.
+        credentials: What signs the requests.
+        on_request: Called once for every HTTP request with its kind (`get`, `put`, `list`, …), bytes sent and
+            bytes received; from any thread.
+        read_file: Reads the file of certificates that the options may name.
+    """
+
+    def __init__(
+        self,
+        options: S3Options,
+        credentials: CredentialSource,
+        *,
+        on_request: RequestHook | None = None,
+        read_file: Callable[[str], bytes],
+    ) -> None:
+        self._options = options
+        self._root = options.root
+        self._requests = S3Requests(options, credentials, on_request=on_request, read_file=read_file)
+        self._quoting = options.etag_quoting
+
+    def __repr__(self) -> str:
+        return f"S3Store({self._options.url!r} at {self._options.where!r})"
+
+    @property
+    def options(self) -> S3Options:
+        """How the bucket is reached, with the quoting that was found to work."""
+        return replace(self._options, etag_quoting=self._quoting)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What S3 promises; whether this server keeps it is for `doctor backend` to prove."""
+        return Capabilities(create_only=True, compare_and_swap=True, max_delete_many=MAX_DELETE_MANY)
+
+    def with_quoting(self, quoting: ETagQuoting) -> S3Store:
+        """Return this store, with the same connections, under another quoting of ETags."""
+        twin = copy.copy(self)
+        twin._quoting = quoting  # noqa: SLF001 - it is this class's own
+        return twin
+
+    # --- reading -----------------------------------------------------------------------------------
+
+    def get(self, key: ObjectKey, *, start: int = 0, length: int | None = None) -> GetResult:
+        """Read an object or a range of it."""
+        check_range(key, start, length)
+        options: Any = None
+        if length is not None:
+            options = {"range": (start, start + length)}
+        elif start:
+            options = {"range": {"offset": start}}
+        try:
+            return self._requests.get(key, options)
+        except ObjectStoreRefused as error:
+            if options is None or not is_out_of_range(error):
+                raise
+        # 416 also answers any range of an empty object; one that starts at 0 is the whole of it.
+        info = self.head(key)
+        if start or info.size:
+            raise range_behind_end(key, start, info.size)
+        return GetResult(info, b"")
+
+    @contextmanager
+    def open(self, key: ObjectKey) -> Iterator[tuple[ObjectInfo, Iterator[bytes]]]:
+        """Read an object as chunks of about 1 MiB."""
+        info, found = self._requests.open(key)
+        chunks = iter(found.stream(min_chunk_size=CHUNK_BYTES))
+        received = 0
+
+        def read() -> Iterator[bytes]:
+            nonlocal received
+            while True:
+                chunk = self._requests.ask(Operation.GET, key.text, lambda: next(chunks, None), kind=None)
+                if chunk is None:
+                    break
+                received += len(chunk)
+                yield bytes(chunk)
+            if received != info.size:
+                raise Unavailable(f"object `{key}` ended after {received} of {info.size} bytes", key=key.text)
+
+        try:
+            yield info, read()
+        finally:
+            self._requests.count("get", received=received)
+
+    def head(self, key: ObjectKey) -> ObjectInfo:
+        """Describe an object."""
+        try:
+            return self._requests.head(key)
+        except SwampsyncError as error:
+            if str(error.__cause__) not in _BARE_STATUS:
+                raise
+        # The answer to HEAD has no body: only GET tells a missing object from a missing bucket, and which right,
+        # region or renewal is needed.
+        try:
+            return self._requests.get(key, {"range": (0, 1)}).info
+        except ObjectStoreRefused as error:
+            if not is_out_of_range(error):
+                raise
+        return self._requests.get(key, None).info
+
+    # --- writing -----------------------------------------------------------------------------------
+
+    def put(self, key: ObjectKey, body: bytes, mode: PutMode) -> PutResult:
+        """Write an object."""
+        check_conditional_size(key, len(body), mode)
+        match mode:
+            case Create():
+                return self._put(Operation.CREATE, key, body, "create")
+            case IfMatch(etag):
+                return self._swap(key, body, etag)
+            case Overwrite():
+                if len(body) > SINGLE_PUT_BYTES:
+                    return self.put_stream(key, io.BytesIO(body))
+                return self._put(Operation.PUT, key, body, None)
+
+    def _put(self, operation: Operation, key: ObjectKey, body: bytes, mode: Any) -> PutResult:
+        use = Use.SMALL if len(body) <= SMALL_BYTES else Use.BULK
+        return self._requests.put(operation, key, body, mode=mode, use=use)
+
+    def _swap(self, key: ObjectKey, body: bytes, etag: ETag) -> PutResult:
+        if self._quoting is ETagQuoting.BARE:
+            return self._put(Operation.SWAP, key, body, {"e_tag": etag.text})
+        try:
+            result = self._put(Operation.SWAP, key, body, {"e_tag": f'"{etag.text}"'})
+        except PreconditionFailed:
+            if self._quoting is ETagQuoting.QUOTED or not self._still_has(key, etag):
+                raise
+            # The object has the ETag and the server denies it: it compares quotes and all (Ceph 16).
+            result = self._put(Operation.SWAP, key, body, {"e_tag": etag.text})
+            self._quoting = ETagQuoting.BARE
+            return result
+        if self._quoting is ETagQuoting.AUTO:
+            self._quoting = ETagQuoting.QUOTED
+        return result
+
+    def _still_has(self, key: ObjectKey, etag: ETag) -> bool:
+        try:
+            return self.head(key).etag == etag
+        except ObjectNotFound:
+            return False
+
+    def put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
+        """Write a large object in parts; a small one in one request."""
+        first, parts = read_parts(body)
+        if parts is None:
+            return self._put(Operation.PUT, key, first, None)
+        etag = self._requests.put_parts(key, parts)
+        # Ceph answers the completion in a way that obstore finds no ETag in.
+        return PutResult(etag or self._etag_of(key))
+
+    def _etag_of(self, key: ObjectKey) -> ETag:
+        etag = self.head(key).etag
+        if etag is None:
+            raise ObjectStoreRefused(f"{self._options.where} gives `{key}` no ETag", key=key.text)
+        return etag
+
+    def delete(self, key: ObjectKey) -> None:
+        """Remove an object."""
+        self._requests.delete(key)
+
+    def delete_many(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, SwampsyncError]:
+        """Remove many objects, a thousand in a request; one by one what a server refuses to remove so."""
+        failed: dict[ObjectKey, SwampsyncError] = {}
+        for at in range(0, len(keys), MAX_DELETE_MANY):
+            batch = keys[at : at + MAX_DELETE_MANY]
+            error = self._requests.delete_batch(batch)
+            if error is None:
+                continue
+            if isinstance(error, Unavailable):
+                failed |= dict.fromkeys(batch, error)
+                continue
+            # obstore names only the first key that failed.
+            for key in batch:
+                try:
+                    self.delete(key)
+                except SwampsyncError as single:
+                    failed[key] = single
+        return failed
+
+    # --- listing -----------------------------------------------------------------------------------
+
+    def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
+        """List objects, a thousand in a request."""
+        wanted = list_range(self._root, prefix, start)
+        for page in self._requests.list_pages(wanted.directory, wanted.offset, prefix):
+            for entry in page:
+                path: str = entry["path"]
+                if path < wanted.first:
+                    continue
+                if not path.startswith(wanted.prefix):
+                    # Ordered: what does not begin with the prefix here comes after all that does.
+                    return
+                etag = entry["e_tag"]
+                yield ObjectInfo(
+                    ObjectKey(path[len(self._root) :]),
+                    entry["size"],
+                    ETag.parse(etag) if etag else None,
+                    entry["last_modified"],
+                )
+
+    def list_dirs(self, prefix: str) -> Iterable[str]:
+        """Name the directories below a prefix."""
+        check_directory_prefix(prefix)
+        full = self._root + prefix
+        found = self._requests.list_dirs(full.rstrip("/"), prefix)
+        return sorted(path[len(full) :] for path in found if path.startswith(full))
+
+
+_BARE_STATUS: Final = {"400", "401", "403", "404", "409", "412"}
+
+
+def detect_etag_quoting(store: S3Store, scratch_key: ObjectKey) -> ETagQuoting:
+    """Find out how the server wants ETags in `If-Match`, by swapping a scratch object.
+
+    Args:
+        store: A store; its own quoting is not changed.
+        scratch_key: A key that nobody else uses; it is removed afterwards.
+
+    Raises:
+        PreconditionFailed: The server refuses both ways.
+    """
+    probes = [store.with_quoting(q) for q in (ETagQuoting.QUOTED, ETagQuoting.BARE)]
+    try:
+        etag = store.put(scratch_key, b"0", Overwrite()).etag
+        try:
+            probes[0].put(scratch_key, b"1", IfMatch(etag))
+        except PreconditionFailed:
+            probes[1].put(scratch_key, b"2", IfMatch(etag))
+            return ETagQuoting.BARE
+        return ETagQuoting.QUOTED
+    finally:
+        store.delete(scratch_key)

@@ -1,0 +1,329 @@
+"""What went wrong on the wire, as our errors: the one place that reads obstore's and the server's words.
+
+obstore raises few classes and puts the rest into text (`AlreadyExistsError` stands for 412 and 409, a missing
+bucket is "not found", 429, 500, 503 and redirects are all `GenericError`). So the status and the `<Code>` of the
+server's answer decide here, and obstore's class only where the text says nothing. Every row has a test that
+plays the server's bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from swampsync.backends.base import (
+    BucketNotFound,
+    CredentialsExpired,
+    NotSupported,
+    ObjectExists,
+    ObjectNotFound,
+    ObjectStoreRefused,
+    PreconditionFailed,
+    Throttled,
+)
+from swampsync.backends.s3_hints import hint_for_access, hint_for_region
+from swampsync.backends.s3_settings import S3Options
+from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
+
+
+class Operation(Enum):
+    """What was asked of the server; the same answer means different things after different questions."""
+
+    GET = "read"
+    HEAD = "look at"
+    PUT = "write"
+    CREATE = "create"
+    SWAP = "replace"
+    PARTS = "upload"
+    DELETE = "delete"
+    LIST = "list"
+
+
+class Trouble(Enum):
+    """What went wrong before there was an answer with a status."""
+
+    TIMEOUT = "timeout"
+    DNS = "dns"
+    CONNECT = "connect"
+    CERTIFICATE = "certificate"
+    BROKEN = "broken"
+    REDIRECT = "redirect"
+    GARBAGE = "garbage"
+    FOREIGN_KEY = "foreign-key"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server, or the network in its place, answered.
+
+    Args:
+        status: The HTTP status, if there was one.
+        code: The server's `<Code>`.
+        message: The server's `<Message>`, one line of at most 300 characters.
+        region: The region that the server says the bucket is in.
+        request_id: What the server's operator can look for.
+        trouble: What went wrong if there is neither status nor code.
+    """
+
+    status: int | None = None
+    code: str | None = None
+    message: str = ""
+    region: str | None = None
+    request_id: str | None = None
+    trouble: Trouble | None = None
+
+    def redacted(self, secrets: Iterable[str]) -> Answer:
+        """Return the answer without any of `secrets`, should a server or proxy repeat what we sent."""
+        message = self.message
+        for secret in secrets:
+            if secret:
+                message = message.replace(secret, "***")
+        return replace(self, message=message)
+
+
+class WireError(Exception):
+    """The cause of our error: what was answered, without what obstore knows of the request."""
+
+
+_STATUS: Final = re.compile(r"non-2xx status code: (\d{3})")
+_ALL_DELETED: Final = re.compile(r"DeleteObjects request failed for key .*: (.*) \(code: (\w+)\)")
+_DEBUG: Final = "\n\nDebug source"
+
+_EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
+_DENIED: Final = {
+    "AccessDenied", "AccessDeniedException", "AccountProblem", "AllAccessDisabled", "Forbidden", "InvalidAccessKeyId",
+    "InvalidSecurity", "InvalidToken", "NotSignedUp", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "Unauthorized",
+    "UnauthorizedAccess", "XAmzContentSHA256Mismatch",
+}  # fmt: skip
+_THROTTLED: Final = {
+    "BandwidthLimitExceeded", "KMS.ThrottlingException", "RequestLimitExceeded", "RequestThrottled", "SlowDown",
+    "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "TooManyRequests",
+}  # fmt: skip
+_AGAIN: Final = {
+    "BadDigest", "IncompleteBody", "InternalError", "NoSuchUpload", "OperationAborted", "RequestTimeout",
+    "ServiceUnavailable",
+}  # fmt: skip
+_REGION: Final = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect",
+                  "TemporaryRedirect", "Redirect"}  # fmt: skip
+_NO_ROOM: Final = {"InsufficientCapacity", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
+
+
+def parse_answer(text: str) -> Answer:
+    """Read what obstore says of a failed request."""
+    head, _, debug = text.partition(_DEBUG)
+    found = _STATUS.search(head)
+    if found:
+        return Answer(
+            status=int(found[1]),
+            code=_element(head, "Code"),
+            message=_element(head, "Message") or "",
+            region=_element(head, "Region"),
+            request_id=_element(head, "RequestId"),
+        )
+    deleted = _ALL_DELETED.search(head)
+    if deleted:
+        return Answer(code=deleted[2], message=_one_line(deleted[1]))
+    return Answer(trouble=_find_trouble(head, debug))
+
+
+def _element(text: str, name: str) -> str | None:
+    _, opened, rest = text.partition(f"<{name}>")
+    value, closed, _ = rest.partition(f"</{name}>")
+    return _one_line(value) or None if opened and closed else None
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
+
+
+def _find_trouble(head: str, debug: str) -> Trouble:
+    if "redirect" in head:
+        return Trouble.REDIRECT
+    if "TimedOut" in debug or "kind: Timeout" in debug:
+        return Trouble.TIMEOUT
+    if "dns error" in debug:
+        return Trouble.DNS
+    if "certificate" in debug.lower() or "InvalidCertificate" in debug:
+        return Trouble.CERTIFICATE
+    if "kind: Connect" in debug:
+        return Trouble.CONNECT
+    if "invalid path" in head:
+        return Trouble.FOREIGN_KEY
+    if "Parse(" in debug or "Unable to extract metadata" in head or "Got invalid" in head:
+        return Trouble.GARBAGE
+    if "HTTP error" in head or "kind: Interrupted" in debug:
+        return Trouble.BROKEN
+    return Trouble.UNKNOWN
+
+
+def translate(
+    answer: Answer, operation: Operation, *, key: str | None, options: S3Options, secrets: Iterable[str] = ()
+) -> SwampsyncError:
+    """Make our error of an answer, its cause set.
+
+    Args:
+        answer: What came back.
+        operation: What was asked.
+        key: The object's key, or the prefix of a listing.
+        options: Whose bucket and region the message and the hint name.
+        secrets: What must not appear in it.
+    """
+    answer = answer.redacted(secrets)
+    error = _translate_trouble(answer, operation, key, options) if answer.status is None and not answer.code else None
+    if error is None:
+        error = _translate_status(answer, operation, key, options)
+    error.__cause__ = WireError(describe(answer))
+    return error
+
+
+def describe(answer: Answer) -> str:
+    """Say what was answered, on one line: `403 AccessDenied: Access Denied (request 4442587FB7D0A2F9)`."""
+    said = " ".join(str(part) for part in (answer.status, answer.code) if part)
+    if not said:
+        said = answer.trouble.value if answer.trouble else "no answer"
+    if answer.message:
+        said += f": {answer.message}"
+    return f"{said} (request {answer.request_id})" if answer.request_id else said
+
+
+def _subject(operation: Operation, key: str | None, options: S3Options) -> str:
+    return (
+        f"cannot {operation.value} `{key}` in `{options.url}`" if key else f"cannot {operation.value} `{options.url}`"
+    )
+
+
+def _translate_status(answer: Answer, operation: Operation, key: str | None, options: S3Options) -> SwampsyncError:
+    status, code = answer.status or 0, answer.code or ""
+    what = f"{_subject(operation, key, options)}: {describe(answer)}"
+    if code == "NoSuchBucket":
+        return BucketNotFound(
+            f"bucket `{options.bucket}` does not exist at {options.where}",
+            hint=f"create it with `aws s3 mb s3://{options.bucket}`, or correct bucket, region and endpoint",
+            key=key,
+        )
+    if operation in {Operation.CREATE, Operation.SWAP}:
+        conditional = _translate_condition(answer, operation, key)
+        if conditional is not None:
+            return conditional
+    for explain in (_explain_place_and_load, _explain_access):
+        explained = explain(answer, operation, key, options)
+        if explained is not None:
+            return explained
+    if code == "NoSuchKey" or (status == 404 and operation is Operation.HEAD):
+        return ObjectNotFound(f"no object `{key}` in `{options.url}`", key=key)
+    if status == 404:
+        return ObjectStoreRefused(
+            f"{what}: this is not how an S3 server says that something is missing",
+            hint=f"check that `{options.where}` is the address of an S3 server",
+            key=key,
+        )
+    return ObjectStoreRefused(what, key=key)
+
+
+def _explain_place_and_load(
+    answer: Answer, operation: Operation, key: str | None, options: S3Options
+) -> SwampsyncError | None:
+    """The bucket is elsewhere, or the server has too much to do or no room left."""
+    status, code = answer.status or 0, answer.code or ""
+    what = f"{_subject(operation, key, options)}: {describe(answer)}"
+    if code in _REGION or status in {301, 307, 308}:
+        return ObjectStoreRefused(
+            f"bucket `{options.bucket}` is not in region `{options.region}`: {describe(answer)}",
+            hint=hint_for_region(options.bucket, answer.region),
+            key=key,
+        )
+    if code in _NO_ROOM or status == 507:
+        return ObjectStoreRefused(what, hint="the store is full or a quota is used up: ask its operator", key=key)
+    if code in _THROTTLED or status == 429:
+        return Throttled(
+            f"{options.where} asks us to slow down: {describe(answer)}",
+            hint="run the command again later, or lower the concurrency",
+            key=key,
+        )
+    if code == "NotImplemented" or status == 501:
+        return _not_implemented(answer, operation, key, options)
+    if code in _AGAIN or status >= 500 or status == 408:
+        return Unavailable(what, hint="the store has a problem of its own: run the command again later", key=key)
+    return None
+
+
+def _explain_access(answer: Answer, operation: Operation, key: str | None, options: S3Options) -> SwampsyncError | None:
+    """The keys are old, wrong or not allowed to do this."""
+    status, code = answer.status or 0, answer.code or ""
+    what = f"{_subject(operation, key, options)}: {describe(answer)}"
+    if code in _EXPIRED:
+        login = f"aws sso login --profile {options.profile}" if options.profile else "aws sso login"
+        hint = f"renew the credentials (`{login}`, or new keys in the environment), then run the command again"
+        return CredentialsExpired(f"the credentials have expired: {describe(answer)}", hint=hint, key=key)
+    if code in _DENIED or status in {401, 403}:
+        return AccessDenied(what, hint=hint_for_access(answer.code, answer.message, operation.name, options), key=key)
+    return None
+
+
+def _translate_condition(answer: Answer, operation: Operation, key: str | None) -> SwampsyncError | None:
+    # 409: somebody else's request for the key was under way; as good as having lost against it.
+    lost = answer.status == 412 or answer.code in {"ConditionalRequestConflict", "PreconditionFailed"}
+    if operation is Operation.CREATE and (lost or answer.status == 304):
+        return ObjectExists(f"object `{key}` exists already, or is just being written", key=key)
+    if operation is Operation.SWAP and (lost or answer.code == "NoSuchKey"):
+        return PreconditionFailed(f"object `{key}` is not what it was", key=key)
+    return None
+
+
+def _not_implemented(answer: Answer, operation: Operation, key: str | None, options: S3Options) -> SwampsyncError:
+    if operation in {Operation.CREATE, Operation.SWAP}:
+        condition = "create-only" if operation is Operation.CREATE else "conditional"
+        return NotSupported(
+            f"{options.where} has no {condition} put: {describe(answer)}", hint="swamp doctor backend", key=key
+        )
+    return ObjectStoreRefused(f"{_subject(operation, key, options)}: {describe(answer)}", key=key)
+
+
+def _translate_trouble(answer: Answer, operation: Operation, key: str | None, options: S3Options) -> SwampsyncError:
+    what = _subject(operation, key, options)
+    where = options.where
+    address = f"`{options.endpoint}`" if options.endpoint else f"region `{options.region}`"
+    match answer.trouble:
+        case Trouble.TIMEOUT:
+            return Unavailable(
+                f"{what}: {where} was silent for {options.request_timeout_seconds:g} s",
+                hint="check the network, or raise the request timeout, then run the command again",
+                key=key,
+            )
+        case Trouble.DNS:
+            return Unavailable(f"{what}: the name of {where} cannot be resolved", hint=f"check {address}", key=key)
+        case Trouble.CONNECT:
+            return Unavailable(
+                f"{what}: no connection to {where}", hint=f"check {address} and the network, then try again", key=key
+            )
+        case Trouble.CERTIFICATE:
+            hint = "name the file of your CA's certificates in the configuration (`caFile`)"
+            return ObjectStoreRefused(f"{what}: the certificate of {where} is not trusted", hint=hint, key=key)
+        case Trouble.REDIRECT:
+            return ObjectStoreRefused(
+                f"bucket `{options.bucket}` is not in region `{options.region}`: {where} points elsewhere",
+                hint=hint_for_region(options.bucket, None),
+                key=key,
+            )
+        case Trouble.BROKEN:
+            return Unavailable(
+                f"{what}: the connection to {where} broke",
+                hint="check the network, then run the command again",
+                key=key,
+            )
+        case Trouble.FOREIGN_KEY:
+            return ObjectStoreRefused(
+                f"{what}: it holds an object whose key no disk can hold (an empty, `.` or `..` segment)",
+                hint=f"find and remove it: aws s3 ls --recursive {options.url}/{key or ''}",
+                key=key,
+            )
+        case _:
+            return ObjectStoreRefused(
+                f"{what}: {where} did not answer as an S3 server does",
+                hint=f"check that {address} is the address of an S3 server, and not of a proxy",
+                key=key,
+            )

@@ -1,0 +1,68 @@
+"""What a person can do about a refusal: hints that name the right, the region or the clock in question."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from swampsync.backends.s3_settings import S3Options
+
+# AWS names the missing right: "… is not authorized to perform: s3:ListBucket on resource: …".
+_RIGHT: Final = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)")
+_NEEDED: Final = {
+    "GET": "s3:GetObject",
+    "HEAD": "s3:GetObject",
+    "PUT": "s3:PutObject",
+    "CREATE": "s3:PutObject",
+    "SWAP": "s3:PutObject",
+    "PARTS": "s3:PutObject",
+    "DELETE": "s3:DeleteObject",
+    "LIST": "s3:ListBucket",
+}
+
+
+def hint_for_access(code: str | None, message: str, operation: str, options: S3Options) -> str:
+    """Say what to do about a 401 or 403.
+
+    Args:
+        code: The server's `<Code>`.
+        message: The server's `<Message>`.
+        operation: The name of the `Operation`.
+        options: Whose bucket it is.
+    """
+    match code:
+        case "RequestTimeTooSkewed":
+            return "this machine's clock and the server's differ by more than 15 minutes: sudo timedatectl set-ntp true"
+        case "InvalidAccessKeyId":
+            return "the server does not know this access key: check AWS_ACCESS_KEY_ID, the profile and the endpoint"
+        case "SignatureDoesNotMatch":
+            return "the secret does not belong to this access key: check AWS_SECRET_ACCESS_KEY or the profile"
+        case "InvalidToken":
+            return "the session token is not valid here: renew the credentials, or unset AWS_SESSION_TOKEN"
+        case _:
+            pass
+    if options.anonymous:
+        return "requests are not signed (`anonymous`): configure credentials"
+    named = _RIGHT.search(message)
+    right = named[1] if named else _NEEDED[operation]
+    resource = f"arn:aws:s3:::{options.bucket}"
+    if right.startswith("kms:"):
+        return f"allow `{right}` on the bucket's encryption key"
+    if right == "s3:ListBucket":
+        hint = f"allow `s3:ListBucket` on `{resource}`"
+        return (
+            hint if operation == "LIST" else f"{hint}: without it S3 answers 403 for every object that does not exist"
+        )
+    hint = f"allow `{right}` on `{resource}/{options.root}*`"
+    if named is None and operation in {"GET", "HEAD"}:
+        return f"{hint}, and `s3:ListBucket` on `{resource}`: without it S3 answers 403 for objects that do not exist"
+    if named is None and options.sse and right == "s3:PutObject":
+        return f"{hint}, and `kms:GenerateDataKey` and `kms:Decrypt` on the encryption key"
+    return hint
+
+
+def hint_for_region(bucket: str, region: str | None) -> str:
+    """Say which region to set, or how to find out."""
+    if region:
+        return f"set the region to `{region}`"
+    return f"set the region that this prints: aws s3api get-bucket-location --bucket {bucket}"

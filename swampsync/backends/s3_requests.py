@@ -1,0 +1,227 @@
+"""One HTTP request each: asks obstore, counts, and turns what goes wrong into our errors.
+
+Knows nothing of modes, ranges or prefixes; that is `swampsync.backends.s3`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from swampsync.backends.base import ETag, GetResult, ObjectInfo, ObjectNotFound, PutResult
+from swampsync.backends.s3_clients import S3Clients, Use
+from swampsync.backends.s3_errors import Answer, Operation, Trouble, WireError, parse_answer, translate
+from swampsync.backends.s3_keys import CredentialSource
+from swampsync.backends.s3_settings import S3Options
+from swampsync.backends.s3_upload import PARTS_AT_A_TIME, Parts
+from swampsync.errors import InvalidInput, SwampsyncError
+from swampsync.layout import ObjectKey
+
+if TYPE_CHECKING:
+    from obstore import GetResult as ObstoreGet
+
+log = logging.getLogger("swampsync.s3")
+
+RequestHook = Callable[[str, int, int], None]
+PAGE_KEYS: Final = 1_000
+T = TypeVar("T")
+
+
+def is_out_of_range(error: SwampsyncError) -> bool:
+    """Say whether the server refused because the range lies behind the object's end."""
+    return isinstance(error.__cause__, WireError) and str(error.__cause__).startswith("416")
+
+
+def _ignore(_kind: str, _sent: int, _received: int) -> None:
+    """Count nothing."""
+
+
+class S3Requests:
+    """Requests to one bucket; parameters as in `S3Store`."""
+
+    def __init__(
+        self,
+        options: S3Options,
+        credentials: CredentialSource,
+        *,
+        on_request: RequestHook | None,
+        read_file: Callable[[str], bytes],
+    ) -> None:
+        self._options = options
+        self._root = options.root
+        self._credentials = credentials
+        self._clients = S3Clients(options, credentials, read_file)
+        self._hook = on_request or _ignore
+
+    def count(self, kind: str, *, sent: int = 0, received: int = 0) -> None:
+        """Tell the hook of one request."""
+        self._hook(kind, sent, received)
+
+    def ask(self, operation: Operation, key: str | None, call: Callable[[], T], *, kind: str | None) -> T:
+        """Do a call of obstore; its failure is counted as `kind` and raised as one of our errors."""
+        from obstore.exceptions import BaseError
+
+        if not self._options.anonymous:
+            # Here and not only in obstore's callback, so that missing credentials are our own error.
+            self._credentials.current()
+        try:
+            return call()
+        except (BaseError, FileNotFoundError) as caught:
+            if kind is not None:
+                self.count(kind)
+            failure = self._failure(caught, operation, key)
+        # Outside the handler: obstore's text, with the URL of the request in it, stays out of the traceback.
+        raise failure
+
+    def _failure(self, caught: Exception, operation: Operation, key: str | None) -> SwampsyncError:
+        provider_error, self._clients.provider_error = self._clients.provider_error, None
+        if provider_error is not None:
+            return provider_error
+        answer = parse_answer(str(caught))
+        error = translate(answer, operation, key=key, options=self._options, secrets=self._clients.secrets())
+        log.debug("%s: %s", operation.value, error.__cause__)
+        return error
+
+    def _not_s3(self, operation: Operation, key: str) -> SwampsyncError:
+        return translate(Answer(trouble=Trouble.GARBAGE), operation, key=key, options=self._options)
+
+    # --- objects -----------------------------------------------------------------------------------
+
+    def open(self, key: ObjectKey, options: Any = None) -> tuple[ObjectInfo, ObstoreGet]:
+        """Begin to read an object; its body is still to come, and to be counted."""
+        import obstore
+
+        client = self._clients.of(Use.SMALL)
+        path = self._root + key.text
+        found = self.ask(Operation.GET, key.text, lambda: obstore.get(client, path, options=options), kind="get")
+        return self._describe(found.meta, key, Operation.GET), found
+
+    def get(self, key: ObjectKey, options: Any) -> GetResult:
+        """Read an object, or the range of it that `options` names."""
+        info, found = self.open(key, options)
+        body = self.ask(Operation.GET, key.text, lambda: found.bytes().to_bytes(), kind="get")
+        self.count("get", received=len(body))
+        return GetResult(info, body)
+
+    def head(self, key: ObjectKey) -> ObjectInfo:
+        """Describe an object."""
+        import obstore
+
+        client = self._clients.of(Use.SMALL)
+        meta = self.ask(Operation.HEAD, key.text, lambda: obstore.head(client, self._root + key.text), kind="head")
+        self.count("head")
+        return self._describe(meta, key, Operation.HEAD)
+
+    def _describe(self, meta: Any, key: ObjectKey, operation: Operation) -> ObjectInfo:
+        if not meta["e_tag"]:
+            # A proxy's page, for one: a 200 that no S3 server gave.
+            self.count(operation.name.lower())
+            raise self._not_s3(operation, key.text)
+        return ObjectInfo(key, meta["size"], ETag.parse(meta["e_tag"]), meta["last_modified"])
+
+    def put(self, operation: Operation, key: ObjectKey, body: bytes, *, mode: Any, use: Use) -> PutResult:
+        """Write an object in one request; `mode` as obstore takes it."""
+        import obstore
+
+        client = self._clients.of(use)
+        result = self.ask(
+            operation,
+            key.text,
+            lambda: obstore.put(client, self._root + key.text, body, mode=mode, use_multipart=False),
+            kind="put",
+        )
+        self.count("put", sent=len(body))
+        if not result["e_tag"]:
+            raise self._not_s3(operation, key.text)
+        return PutResult(ETag.parse(result["e_tag"]))
+
+    def put_parts(self, key: ObjectKey, parts: Parts) -> ETag | None:
+        """Write an object in parts; obstore aborts the upload if any of it fails."""
+        import obstore
+
+        client = self._clients.of(Use.PARTS)
+        try:
+            result = self.ask(
+                Operation.PARTS,
+                key.text,
+                lambda: obstore.put(
+                    client,
+                    self._root + key.text,
+                    parts,
+                    use_multipart=True,
+                    chunk_size=parts.part_bytes,
+                    max_concurrency=PARTS_AT_A_TIME,
+                ),
+                kind=None,
+            )
+        finally:
+            # The first and the last request open and complete, or abort, the upload.
+            self.count("multipart")
+            for at in range(0, parts.sent, parts.part_bytes):
+                self.count("put", sent=min(parts.part_bytes, parts.sent - at))
+            self.count("multipart")
+            if parts.error is not None:
+                raise parts.error
+        return ETag.parse(result["e_tag"]) if result["e_tag"] else None
+
+    def delete(self, key: ObjectKey) -> None:
+        """Remove an object; that it is absent is success."""
+        import obstore
+
+        client = self._clients.of(Use.SMALL)
+        try:
+            self.ask(Operation.DELETE, key.text, lambda: obstore.delete(client, self._root + key.text), kind=None)
+        except ObjectNotFound:
+            pass
+        finally:
+            self.count("delete")
+
+    def delete_batch(self, keys: Sequence[ObjectKey]) -> SwampsyncError | None:
+        """Remove up to a thousand objects; return the first error."""
+        import obstore
+
+        client = self._clients.of(Use.BULK)
+        paths = [self._root + key.text for key in keys]
+        try:
+            self.ask(Operation.DELETE, None, lambda: obstore.delete(client, paths), kind=None)
+        except SwampsyncError as error:
+            return error
+        finally:
+            self.count("delete")
+        return None
+
+    # --- listing -----------------------------------------------------------------------------------
+
+    def list_pages(self, directory: str | None, offset: str | None, shown: str) -> Iterator[Sequence[Any]]:
+        """List what lies in a directory after `offset`, by pages; `shown` names it in errors."""
+        import obstore
+
+        client = self._clients.of(Use.SMALL)
+        try:
+            pages = iter(obstore.list(client, directory, offset=offset, chunk_size=PAGE_KEYS))
+        except ValueError as error:
+            raise InvalidInput(f"cannot list `{shown}`: {error}", key=shown) from None
+        page: Sequence[Any] | None = self.ask(Operation.LIST, shown, lambda: next(pages, None), kind="list")
+        self.count("list")
+        while page is not None:
+            yield page
+            # A page that is not full was the last; that the next one is asked for shows only here.
+            if len(page) < PAGE_KEYS:
+                return
+            page = self.ask(Operation.LIST, shown, lambda: next(pages, None), kind="list")
+            if page is not None:
+                self.count("list")
+
+    def list_dirs(self, directory: str, shown: str) -> list[str]:
+        """List the directories in a directory, whole paths with a slash at their end."""
+        import obstore
+
+        client = self._clients.of(Use.SMALL)
+        found = self.ask(
+            Operation.LIST, shown, lambda: obstore.list_with_delimiter(client, directory or None), kind="list"
+        )
+        paths = list(found["common_prefixes"])
+        for _ in range(0, max(1, len(paths) + len(found["objects"])), PAGE_KEYS):
+            self.count("list")
+        return paths
