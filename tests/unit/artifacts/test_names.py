@@ -5,7 +5,6 @@ import pytest
 from swampsync.artifacts.names import check_name, find_name_problem
 from swampsync.errors import InvalidInput
 
-
 REFUSED = ["latest", "LATEST", ".", "..", ".lock", ".x.tmp", "", " ", "\t", "a/b", "a\\b", "a\0b", "a\nb", "a..b"]
 REFUSED += ["x\x7f", "x\x85", "\ud800", "\u00e9" * 128, "a" * 256]
 ACCEPTED = [

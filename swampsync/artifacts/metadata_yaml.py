@@ -1,0 +1,179 @@
+"""`metadata.yaml`, to and from values.
+
+Reading goes three ways, each taken only where the one before is not certain: one regular expression for exactly what
+swamp and we write (nearly always), the strict reader, and PyYAML. All three give the same values.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from swampsync.artifacts.core_schema import resolve_plain
+from swampsync.artifacts.metadata import Metadata, Owner, metadata_from_json, owner_to_json
+from swampsync.errors import DataError
+from swampsync.strict_yaml import parse_strict
+
+_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+# A letter first and no more than names need: such a text is never a number or a date. These words are left to the
+# slower ways.
+_NO_WORD: Final = r"(?!(?:null|Null|NULL|true|True|TRUE|false|False|FALSE)\n)"
+_PLAIN: Final = rf"{_NO_WORD}[A-Za-z_][\w./@+-]*"
+_TAG: Final = rf"  [A-Za-z_]\w*: (?:'(?:[ -&(-~\xa1-\u1fff]|'')*'|{_PLAIN})\n"
+_CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
+_USUAL: Final = re.compile(
+    rf"""id: ({_UUID})
+name: {_NO_WORD}([A-Za-z_][\w@+-]*(?:\.[\w@+-]+)*)
+version: ([1-9][0-9]{{0,14}})
+contentType: ([a-z]+/[a-z0-9.+-]+)
+lifetime: ([1-9][0-9]*(?:mo|y|h|m|d|w)|infinite|workflow|job|ephemeral)
+(?:garbageCollection: (?:([1-9][0-9]{{0,14}})|([1-9][0-9]*(?:mo|y|h|m|d|w)))
+)?streaming: (true|false)
+tags:
+((?:{_TAG})+)ownerDefinition:
+  ownerType: (model-method|workflow-step|manual)
+  ownerRef: ({_UUID}|{_PLAIN})
+(?:  workflowId: ({_UUID})
+)?(?:  workflowRunId: ({_UUID})
+)?(?:  workflowName: ({_PLAIN})
+)?(?:  jobName: ({_PLAIN})
+)?(?:  stepName: ({_PLAIN})
+)?createdAt: '([0-9]{{4}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])T{_CLOCK})'
+(?:size: (0|[1-9][0-9]{{0,14}})
+)?(?:checksum: (?![0-9]+(?:e[0-9]+)?\n)([0-9a-f]{{64}})
+)?(?:lifecycle: (deleted)
+)?(?:renamedTo: ({_PLAIN})
+)?""",
+    re.ASCII,
+)
+_MAX_PLAIN_KEY: Final = 1_000
+_TAG_PAIR: Final = re.compile(r"  (\w+): (?:'(.*)'|(.*))\n", re.ASCII)
+
+
+def parse_metadata(data: bytes, *, path: str) -> Metadata:
+    """Read a `metadata.yaml`.
+
+    Args:
+        data: The file's bytes.
+        path: The file, for errors.
+
+    Raises:
+        DataError: The bytes are no YAML mapping, or a field is missing, of another type or outside its rules.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"`{path}`: not UTF-8 at byte {error.start}", key=path) from error
+    match = _USUAL.fullmatch(text)
+    if match is not None:
+        metadata = _from_match(match)
+        if metadata is not None:
+            return metadata
+    values = parse_strict(text, plain=resolve_plain)
+    if values is None:
+        values = _load(text, path)
+    return metadata_from_json(values, source=f"`{path}`")
+
+
+def format_metadata(metadata: Metadata) -> bytes:
+    """Format as swamp does: its key order, quoting and folding; what is `None` has no line."""
+    from swampsync.artifacts.emit_scalar import format_key, format_text  # noqa: PLC0415  reading needs none of it
+
+    def format_pair(key: str, value: str) -> str:
+        shown = format_key(key)
+        text = format_text(value, indent=4)
+        # A key that is too long for YAML to look for its colon must be announced.
+        return f"  {shown}: {text}" if len(shown) <= _MAX_PLAIN_KEY else f"  ? {shown}\n  : {text}"
+
+    lines = [
+        f"id: {format_text(metadata.id, indent=2)}",
+        f"name: {format_text(metadata.name, indent=2)}",
+        f"version: {metadata.version}",
+        f"contentType: {format_text(metadata.content_type, indent=2)}",
+        f"lifetime: {format_text(metadata.lifetime, indent=2)}",
+    ]
+    collection = metadata.garbage_collection
+    if collection is not None:
+        shown = format_text(collection, indent=2) if isinstance(collection, str) else collection
+        lines.append(f"garbageCollection: {shown}")
+    lines.append(f"streaming: {'true' if metadata.streaming else 'false'}")
+    lines.append("tags:")
+    lines += [format_pair(key, value) for key, value in metadata.tags.items()]
+    lines.append("ownerDefinition:")
+    lines += [format_pair(key, value) for key, value in owner_to_json(metadata.owner).items()]
+    lines.append(f"createdAt: {format_text(metadata.created_at, indent=2)}")
+    if metadata.size is not None:
+        lines.append(f"size: {metadata.size}")
+    optional = (("checksum", metadata.checksum), ("lifecycle", metadata.lifecycle), ("renamedTo", metadata.renamed_to))
+    lines += [f"{key}: {format_text(value, indent=2)}" for key, value in optional if value is not None]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _from_match(match: re.Match[str]) -> Metadata | None:
+    (
+        identifier, name, version, content_type, lifetime, count, duration, streaming, tag_lines, owner_type, owner_ref,
+        workflow_id, run_id, workflow_name, job_name, step_name, created_at, size, checksum, lifecycle, renamed_to,
+    ) = match.groups()  # fmt: skip
+    tags: dict[str, str] = {}
+    pairs = _TAG_PAIR.findall(tag_lines)
+    for key, quoted, plain in pairs:
+        tags[key] = plain or quoted.replace("''", "'")
+    if len(tags) != len(pairs) or "type" not in tags:
+        return None
+    return Metadata(
+        id=identifier,
+        name=name,
+        version=int(version),
+        content_type=content_type,
+        lifetime=lifetime,
+        garbage_collection=int(count) if count else duration,
+        streaming=streaming == "true",
+        tags=tags,
+        owner=Owner(owner_type, owner_ref, None, workflow_id, run_id, workflow_name, job_name, step_name),
+        created_at=created_at,
+        size=None if size is None else int(size),
+        checksum=checksum,
+        lifecycle=lifecycle,
+        renamed_to=renamed_to,
+    )
+
+
+def _load(text: str, path: str) -> dict[Any, Any]:
+    """Read with PyYAML, keeping apart what is quoted from what is not."""
+    import yaml
+
+    try:
+        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "malformed"
+        raise DataError(f"`{path}`: not readable as YAML{place}: {problem}", key=path) from error
+    if not isinstance(node, yaml.MappingNode):
+        raise DataError(f"`{path}`: {'empty' if node is None else 'no YAML mapping'}", key=path)
+
+    known: dict[int, Any] = {}
+
+    def value_of(node: yaml.Node) -> Any:
+        if id(node) in known:
+            return known[id(node)]
+        known[id(node)] = None  # what an alias finds that points at its own parent
+        value: Any
+        if not node.tag.startswith("tag:yaml.org,2002:"):
+            raise DataError(f"`{path}`: unknown YAML tag `{node.tag}`", key=path)
+        if isinstance(node, yaml.ScalarNode):
+            value = node.value if node.style else resolve_plain(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            value = {}
+            for key, item in node.value:
+                if not isinstance(key, yaml.ScalarNode) or key.value in value:
+                    line = key.start_mark.line + 1
+                    raise DataError(f"`{path}`: a key that is doubled or no text at line {line}", key=path)
+                value[key.value] = value_of(item)
+        else:
+            value = [value_of(item) for item in node.value]
+        known[id(node)] = value
+        return value
+
+    values: dict[Any, Any] = value_of(node)
+    return values
