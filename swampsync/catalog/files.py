@@ -1,0 +1,113 @@
+"""The files of the local copy: what each looked like, what it holds, where it lies in the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from swampsync.catalog.database import Database
+
+
+class FileState(StrEnum):
+    """Where a file's content is."""
+
+    PENDING = "pending"  # here, not yet published
+    SYNCED = "synced"  # here and published
+    REMOTE = "remote"  # published, not hydrated
+
+
+class FileRecord(NamedTuple):
+    """What is known of one file; the signature is zero where there is no local file."""
+
+    namespace: str
+    path: str  # relative to the namespace's root
+    state: FileState
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    size: int  # bytes
+    sha256: str
+    key: str | None  # where the object does not lie at its path
+    etag: str | None
+
+    @property
+    def signature(self) -> tuple[int, int, int]:
+        """What `DiskStat.signature` was when the digest was taken."""
+        return (self.mtime_ns, self.ctime_ns, self.inode)
+
+
+_COLUMNS: Final = ", ".join(FileRecord._fields)
+_PUT: Final = f"INSERT OR REPLACE INTO files ({_COLUMNS}) VALUES ({', '.join('?' * len(FileRecord._fields))})"
+
+
+class Files:
+    """The records of all files, own and foreign, under their namespace."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, records: Iterable[FileRecord]) -> None:
+        """Write records, replacing those of the same path."""
+        with self._database.atomic() as connection:
+            connection.executemany(_PUT, records)
+
+    def find(self, namespace: str, path: str) -> FileRecord | None:
+        """Find the record of a path, or `None`."""
+        with self._database.read() as connection:
+            sql = f"SELECT {_COLUMNS} FROM files WHERE namespace = ? AND path = ?"
+            row = connection.execute(sql, (namespace, path)).fetchone()
+        return None if row is None else _record(row)
+
+    def of_state(self, namespace: str, state: FileState) -> list[FileRecord]:
+        """List the files in a state, by path."""
+        sql = f"SELECT {_COLUMNS} FROM files WHERE namespace = ? AND state = ? ORDER BY path"
+        with self._database.read() as connection:
+            return [_record(row) for row in connection.execute(sql, (namespace, state.value))]
+
+    def under(self, namespace: str, directory: str) -> list[FileRecord]:
+        """List the files at and below a directory, by path; `""` for all."""
+        if not directory:
+            return list(self.all(namespace))
+        sql = (
+            f"SELECT {_COLUMNS} FROM files WHERE namespace = ? AND (path = ? OR (path > ? AND path < ?)) ORDER BY path"
+        )
+        with self._database.read() as connection:
+            # "0" is the character after "/".
+            rows = connection.execute(sql, (namespace, directory, f"{directory}/", f"{directory}0"))
+            return [_record(row) for row in rows]
+
+    def all(self, namespace: str, *, chunk: int = 1_000) -> Iterator[FileRecord]:
+        """Go through all files of a namespace by path, `chunk` at a time, no transaction open in between."""
+        sql = f"SELECT {_COLUMNS} FROM files WHERE namespace = ? AND path > ? ORDER BY path LIMIT ?"
+        after = ""
+        while True:
+            with self._database.read() as connection:
+                found = [_record(row) for row in connection.execute(sql, (namespace, after, chunk))]
+            yield from found
+            if len(found) < chunk:
+                return
+            after = found[-1].path
+
+    def remove(self, namespace: str, paths: Iterable[str]) -> None:
+        """Forget files."""
+        with self._database.atomic() as connection:
+            sql = "DELETE FROM files WHERE namespace = ? AND path = ?"
+            connection.executemany(sql, [(namespace, path) for path in paths])
+
+    def remove_namespace(self, namespace: str) -> None:
+        """Forget all files of a namespace."""
+        with self._database.atomic() as connection:
+            connection.execute("DELETE FROM files WHERE namespace = ?", (namespace,))
+
+    def count(self, namespace: str) -> dict[FileState, tuple[int, int]]:
+        """Count files and bytes by state."""
+        sql = "SELECT state, count(*), sum(size) FROM files WHERE namespace = ? GROUP BY state"
+        with self._database.read() as connection:
+            rows = connection.execute(sql, (namespace,)).fetchall()
+        return {FileState(state): (number, size) for state, number, size in rows}
+
+
+def _record(row: tuple[object, ...]) -> FileRecord:
+    record = FileRecord._make(row)
+    return record._replace(state=FileState(record.state))
