@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -59,9 +60,16 @@ class RaceTests(ObjectStoreSuiteBase):
         key = key_of("counter")
         store.put(key, json.dumps({"count": 0, "nonces": []}).encode(), Create())
 
+        # All workers read before any of them swaps, so that every step is a collision.
+        together = threading.Barrier(self.swap_race_workers)
+
         def work(worker: int) -> None:
-            for step in range(self.swap_race_increments):
-                self._increment(store, f"{worker}-{step}")
+            try:
+                for step in range(self.swap_race_increments):
+                    self._increment(store, f"{worker}-{step}", together)
+            except BaseException:
+                together.abort()
+                raise
 
         results = self.race(self.swap_race_workers, work)
         assert results == [None] * self.swap_race_workers
@@ -70,13 +78,17 @@ class RaceTests(ObjectStoreSuiteBase):
         assert sorted(final["nonces"]) == sorted(expected)
         assert final["count"] == len(expected) % 3
 
-    def _increment(self, store: ObjectStore, nonce: str) -> None:
+    def _increment(self, store: ObjectStore, nonce: str, together: threading.Barrier) -> None:
         key = key_of("counter")
+        is_first = True
         while True:
             got = store.get(key)
             state = json.loads(got.body)
             if nonce in state["nonces"]:
                 return  # an answer of `Unavailable` hid that it was done
+            if is_first:
+                together.wait(60)
+                is_first = False
             state = {"count": (state["count"] + 1) % 3, "nonces": [*state["nonces"], nonce]}
             assert got.info.etag is not None
             try:
