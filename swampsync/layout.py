@@ -75,6 +75,18 @@ def find_key_problem(text: str) -> str | None:
     return None
 
 
+def _join(root: str, *parts: str) -> str:
+    """Join below a root; `posixpath.join` would let an absolute part or `..` lead out of it."""
+    if not parts:
+        return root
+    relative = "/".join(parts)
+    framed = f"/{relative}/"
+    if "//" in framed or "/./" in framed or "/../" in framed or "\0" in framed:
+        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in relative[:200])
+        raise InvalidInput(f"path `{shown}` has an empty, `.` or `..` segment, or a NUL character", key=shown)
+    return f"{root}{relative}" if root.endswith("/") else f"{root}/{relative}"
+
+
 def _never(_path: str) -> bool:
     return False
 
@@ -118,12 +130,20 @@ class Layout:
         return self.datastore_path()
 
     def datastore_path(self, *parts: str) -> str:
-        """Make a path in the datastore, with the namespace in front."""
-        return posixpath.join(self.base, *self._prefix, *parts)
+        """Make a path in the datastore, with the namespace in front.
+
+        Raises:
+            InvalidInput: The path would lead elsewhere.
+        """
+        return _join(self.base, *self._prefix, *parts)
 
     def local_path(self, *parts: str) -> str:
-        """Make a path in the repo's own `.swamp`, never namespaced."""
-        return posixpath.join(self.repo_dir, ".swamp", *parts)
+        """Make a path in the repo's own `.swamp`, never namespaced.
+
+        Raises:
+            InvalidInput: The path would lead elsewhere.
+        """
+        return _join(self.repo_dir, ".swamp", *parts)
 
     def is_local(self, relative: str) -> bool:
         """Say whether a relative path (`data/x/y`) lies in the repo instead of the datastore."""
@@ -131,7 +151,7 @@ class Layout:
 
     def resolve(self, *parts: str) -> str:
         """Make the path of `subdir/rest…`, in the repo or in the datastore as configured."""
-        relative = posixpath.join(*parts)
+        relative = "/".join(parts)
         return self.local_path(relative) if self.is_local(relative) else self.datastore_path(relative)
 
     def data_roots(self) -> tuple[str, ...]:
@@ -174,7 +194,7 @@ class Layout:
 
     def lock_path(self, key: str) -> str:
         """Make the path of a lock key on a directory."""
-        return posixpath.join(self.base, key)
+        return _join(self.base, key)
 
     def definition_lock_path(self, name: str) -> str:
         """Make the path of the lock that guards the creation of an automatic definition."""
@@ -185,6 +205,10 @@ class Layout:
     def manifest_path(self) -> str:
         """Make the path of swamp's manifest of the namespace."""
         return self.datastore_path(MANIFEST_NAME)
+
+    def manifest_path_of(self, directory: str) -> str:
+        """Make the path of swamp's manifest in a directory that was found at the base, whatever its name."""
+        return _join(self.base, directory, MANIFEST_NAME)
 
     def members_path(self) -> str:
         """Make the path of our own manifest of the namespace."""

@@ -28,6 +28,8 @@ from swampsync.config.yaml_tree import (
 from swampsync.errors import InvalidInput
 from swampsync.strict_yaml import parse_strict
 
+__all__ = ["ConfigDocument", "ConfigValue", "NewValue"]
+
 # What a setting reads as: text as it stands, `None` for YAML's nothing, lists and maps of these.
 ConfigValue = str | None | list["ConfigValue"] | dict[str, "ConfigValue"]
 

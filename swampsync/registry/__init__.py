@@ -1,0 +1,28 @@
+"""Who owns which namespace of a datastore, and who else may write in it."""
+
+from swampsync.registry.checks import CheckResult, validate_registry
+from swampsync.registry.directory import ClaimOutcome, NamespaceDescription, NamespaceStatistics, Registry, RegistryScan
+from swampsync.registry.manifest import (
+    MembersRecord,
+    NamespaceManifest,
+    format_manifest,
+    format_members,
+    parse_manifest,
+    parse_members,
+)
+
+__all__ = [
+    "CheckResult",
+    "ClaimOutcome",
+    "MembersRecord",
+    "NamespaceDescription",
+    "NamespaceManifest",
+    "NamespaceStatistics",
+    "Registry",
+    "RegistryScan",
+    "format_manifest",
+    "format_members",
+    "parse_manifest",
+    "parse_members",
+    "validate_registry",
+]

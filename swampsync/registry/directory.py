@@ -1,0 +1,306 @@
+"""The registry of a datastore on a directory.
+
+A namespace is claimed by creating its manifest exclusively: complete under another name, then `link()`ed into
+place, so that of many at once exactly one wins and nobody reads half a manifest. Reading never creates anything,
+and solo, which has no manifest, never writes any of this.
+"""
+
+from __future__ import annotations
+
+import errno
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from swampsync.clock import Clock, format_timestamp
+from swampsync.disk import Disk, Kind, WriteMode
+from swampsync.errors import Conflict, DataError, InvalidInput, NotFound
+from swampsync.layout import Layout
+from swampsync.namespace import Namespace
+from swampsync.registry.manifest import (
+    MembersRecord,
+    NamespaceManifest,
+    format_manifest,
+    format_members,
+    parse_manifest,
+    parse_members,
+)
+
+# What file systems without hard links answer.
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+class ClaimOutcome(Enum):
+    """What a claim found."""
+
+    CLAIMED = "claimed"  # nobody had it
+    OWNED = "owned"  # this repo had it already
+    ADOPTED = "adopted"  # a manifest that names no owner; this repo is the first member
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryScan:
+    """All namespaces of a datastore.
+
+    Args:
+        manifests: Sorted by name.
+        problems: What could not be read; the others are there all the same.
+    """
+
+    manifests: tuple[NamespaceManifest, ...]
+    problems: tuple[DataError, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceStatistics:
+    """Numbers that the caller counted."""
+
+    artifacts: int
+    versions: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceDescription:
+    """A namespace with all that is known of it."""
+
+    manifest: NamespaceManifest
+    record: MembersRecord
+    is_current: bool
+    statistics: NamespaceStatistics | None
+
+
+class Registry:
+    """Claims, members and listings on a directory; holds no state.
+
+    Args:
+        disk: Where.
+        clock: For `registeredAt`.
+        layout: Of any namespace of the datastore; the one asked for is named in each call.
+        new_id: Makes a random text for names of temporary files.
+    """
+
+    def __init__(self, disk: Disk, clock: Clock, layout: Layout, *, new_id: Callable[[], str]) -> None:
+        self._disk = disk
+        self._clock = clock
+        self._layout = layout
+        self._new_id = new_id
+
+    def claim(self, namespace: Namespace, repo_id: str) -> ClaimOutcome:
+        """Claim a namespace for a repo; durable when it returns.
+
+        Raises:
+            Conflict: Another repo owns it, and this one is no member.
+            NotFound: The datastore's directory does not exist; it is not created, since it may be an absent mount.
+            DataError: The manifest that is there cannot be read.
+            InvalidInput: The namespace is solo.
+        """
+        layout = self._scoped(namespace)
+        self._make_root(layout)
+        manifest = NamespaceManifest(namespace.name, repo_id, format_timestamp(self._clock.now()))
+        if self._create(layout.manifest_path(), format_manifest(manifest)):
+            self._create(layout.members_path(), format_members(MembersRecord().with_members([repo_id])))
+            return ClaimOutcome.CLAIMED
+        found = self.read_manifest(namespace)
+        if found.repo_id == repo_id:
+            return ClaimOutcome.OWNED
+        if not found.repo_id:
+            # Nobody knows the owner: the first to create the members' file is it, as good as any claim.
+            self._create(layout.members_path(), format_members(MembersRecord().with_members([repo_id])))
+            if repo_id in self.read_members(namespace).members:
+                return ClaimOutcome.ADOPTED
+        elif repo_id in self.read_members(namespace).members:
+            return ClaimOutcome.OWNED
+        raise _taken(namespace, found)
+
+    def require_member(self, namespace: Namespace, repo_id: str) -> None:
+        """Make sure that a repo may write in a namespace, claiming it if nobody has; to be called before a write.
+
+        Raises:
+            Conflict: Others have it, and this repo is no member.
+            NotFound: The datastore's directory does not exist.
+            DataError: A manifest cannot be read.
+        """
+        if namespace.is_solo:
+            return
+        try:
+            manifest = self.read_manifest(namespace)
+        except NotFound:
+            self.claim(namespace, repo_id)
+            return
+        if manifest.repo_id == repo_id or repo_id in self.read_members(namespace).members:
+            return
+        if manifest.repo_id:
+            raise _taken(namespace, manifest)
+        self.claim(namespace, repo_id)
+
+    def join(self, namespace: Namespace, repo_id: str) -> MembersRecord:
+        """Make a repo a member; the caller holds the namespace's structural lock.
+
+        Raises:
+            NotFound: Nobody has claimed the namespace.
+            DataError: A manifest cannot be read.
+        """
+        manifest = self.read_manifest(namespace)
+        record = self.read_members(namespace).with_members([manifest.repo_id, repo_id])
+        self.write_members(namespace, record)
+        return record
+
+    def read_manifest(self, namespace: Namespace) -> NamespaceManifest:
+        """Read who owns a namespace.
+
+        Raises:
+            NotFound: Nobody has claimed it.
+            DataError: The manifest cannot be read, or belongs to another namespace.
+        """
+        path = self._scoped(namespace).manifest_path()
+        try:
+            data = self._disk.read_bytes(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            hint = "swamp datastore namespace list"
+            raise NotFound(
+                f"namespace `{namespace}` is not registered in this datastore", hint=hint, key=path
+            ) from error
+        return _checked(parse_manifest(data, path=path), namespace.name, path=path)
+
+    def read_members(self, namespace: Namespace) -> MembersRecord:
+        """Read what we note of a namespace; an empty record if nothing is.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        path = self._scoped(namespace).members_path()
+        try:
+            return parse_members(self._disk.read_bytes(path), path=path)
+        except (FileNotFoundError, NotADirectoryError):
+            return MembersRecord()
+
+    def write_members(self, namespace: Namespace, record: MembersRecord) -> None:
+        """Replace what we note of a namespace; the caller holds its structural lock."""
+        path = self._scoped(namespace).members_path()
+        temporary = self._write_temporary(path, format_members(record))
+        self._disk.rename(temporary, path)
+        self._disk.sync_directory(posixpath.dirname(path))
+
+    def scan(self) -> RegistryScan:
+        """Read all manifests: of directories at the datastore's root that have one and no dot in front."""
+        try:
+            entries = self._disk.scandir(self._layout.base)
+        except (FileNotFoundError, NotADirectoryError):
+            return RegistryScan((), ())
+        manifests = []
+        problems = []
+        for entry in sorted(entries, key=lambda e: e.name):
+            if entry.name.startswith(".") or entry.kind not in {Kind.DIRECTORY, Kind.LINK}:
+                continue
+            path = self._layout.manifest_path_of(entry.name)
+            try:
+                data = self._disk.read_bytes(path)
+                manifests.append(_checked(parse_manifest(data, path=path), entry.name, path=path))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except DataError as error:
+                problems.append(error)
+            except OSError as error:
+                problems.append(DataError(f"manifest `{path}` cannot be read: {error.strerror}", key=path))
+        return RegistryScan(tuple(sorted(manifests)), tuple(problems))
+
+    def list_namespaces(self) -> list[NamespaceManifest]:
+        """List what `scan` can read, sorted by name."""
+        return list(self.scan().manifests)
+
+    def describe(
+        self, namespace: Namespace, *, repo_namespace: Namespace, statistics: NamespaceStatistics | None = None
+    ) -> NamespaceDescription:
+        """Describe a namespace.
+
+        Args:
+            namespace: Which.
+            repo_namespace: The one that the asking repo uses.
+            statistics: Counted by the caller.
+
+        Raises:
+            NotFound: Nobody has claimed it.
+            DataError: A manifest cannot be read.
+        """
+        manifest = self.read_manifest(namespace)
+        return NamespaceDescription(
+            manifest=manifest,
+            record=self.read_members(namespace).with_members([manifest.repo_id]),
+            is_current=namespace == repo_namespace,
+            statistics=statistics,
+        )
+
+    # --- bytes -------------------------------------------------------------------------------------
+
+    def _scoped(self, namespace: Namespace) -> Layout:
+        if namespace.is_solo:
+            raise InvalidInput(
+                "solo mode has no namespace to register", hint="choose one: swamp datastore namespace set NAME"
+            )
+        return self._layout.of(namespace)
+
+    def _make_root(self, layout: Layout) -> None:
+        try:
+            self._disk.mkdir(layout.root)
+        except FileExistsError:
+            return
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"the datastore's directory `{layout.base}` does not exist",
+                hint=f"mount it, or if it shall be new: mkdir -p {layout.base}",
+                key=layout.base,
+            ) from error
+        self._disk.sync_directory(layout.base)
+
+    def _create(self, path: str, data: bytes) -> bool:
+        """Create a file with its whole content, exclusively; return whether it was us."""
+        temporary = self._write_temporary(path, data)
+        try:
+            self._disk.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return self._create_without_link(path, data)
+        finally:
+            self._disk.unlink(temporary)
+        self._disk.sync_directory(posixpath.dirname(path))
+        return True
+
+    def _create_without_link(self, path: str, data: bytes) -> bool:
+        # Still exclusive; only a crash right here can leave a torn manifest, which is then reported as such.
+        try:
+            with self._disk.open_write(path, WriteMode.CREATE) as file:
+                file.write(data)
+                file.sync()
+        except FileExistsError:
+            return False
+        self._disk.sync_directory(posixpath.dirname(path))
+        return True
+
+    def _write_temporary(self, path: str, data: bytes) -> str:
+        temporary = f"{path}.{self._new_id()}.tmp"
+        with self._disk.open_write(temporary, WriteMode.CREATE) as file:
+            file.write(data)
+            file.sync()
+        return temporary
+
+
+def _checked(manifest: NamespaceManifest, directory: str, *, path: str) -> NamespaceManifest:
+    if manifest.namespace != directory:
+        raise DataError(f"manifest `{path}` is that of another namespace, `{manifest.namespace}`", key=path)
+    return manifest
+
+
+def _taken(namespace: Namespace, manifest: NamespaceManifest) -> Conflict:
+    owner = f"repo `{manifest.repo_id}`" if manifest.repo_id else "a repo that swamp did not name"
+    return Conflict(
+        f"namespace `{namespace}` is already registered in this datastore by {owner}",
+        hint=f"share it: swamp datastore namespace join {namespace}; or take another name: "
+        "swamp datastore namespace set NAME",
+        key=namespace.name,
+    )
