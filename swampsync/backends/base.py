@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import BinaryIO, Final, Protocol
 
 from swampsync.errors import AccessDenied, Conflict, InvalidInput, NotFound, SwampsyncError, Unavailable
@@ -109,37 +109,21 @@ class Capabilities:
     max_delete_many: int = 1_000
 
 
-class RequestKind(Enum):
+class RequestKind(StrEnum):
     """What one request to a store is, as stores bill and count them."""
 
     GET = "get"
     HEAD = "head"
-    PUT = "put"
-    PART = "part"  # one part of a multipart put; its begin, end and abort are MULTIPART
-    MULTIPART = "multipart"
-    DELETE = "delete"
-    DELETE_MANY = "delete_many"
+    PUT = "put"  # parts of a multipart put included
+    MULTIPART = "multipart"  # its begin, end and abort
+    DELETE = "delete"  # a batch is one
     LIST = "list"  # one page
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
-    """One request as sent, whether it was answered well or not.
-
-    Args:
-        kind: What was asked.
-        bytes_up: Size of the body we sent, 0 without one.
-        bytes_down: Size of the object's bytes that came back; the bodies of lists and errors do not count.
-    """
-
-    kind: RequestKind
-    bytes_up: int = 0
-    bytes_down: int = 0
-
-
-# A store that sends requests of its own takes one of these as `on_request` and calls it once for every request,
-# list pages, parts, delete batches and repetitions included, from whatever thread sends it.
-RequestObserver = Callable[[RequestRecord], None]
+# A store that sends requests of its own takes one of these as `on_request` and calls it once for every request, with a
+# `RequestKind`, the bytes of the object that went up and those that came down; list pages, parts, batches and failures
+# included, from whatever thread sends it.
+RequestObserver = Callable[[str, int, int], None]
 
 
 class LifecycleEffect(Enum):

@@ -21,7 +21,6 @@ from swampsync.backends.base import (
     PutResult,
     RequestKind,
     RequestObserver,
-    RequestRecord,
 )
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
@@ -86,11 +85,11 @@ class RequestCounter:
         self._lock = threading.Lock()
         self._tallies: dict[RequestKind, Tally] = {}
 
-    def __call__(self, record: RequestRecord) -> None:
-        """Count one request."""
-        tally = Tally(1, record.bytes_up, record.bytes_down)
+    def __call__(self, kind: str, bytes_up: int, bytes_down: int) -> None:
+        """Count one request; it is a `RequestObserver`."""
+        known = RequestKind(kind)
         with self._lock:
-            self._tallies[record.kind] = self._tallies.get(record.kind, Tally()) + tally
+            self._tallies[known] = self._tallies.get(known, Tally()) + Tally(1, bytes_up, bytes_down)
 
     def snapshot(self) -> RequestCounts:
         """Return what was counted so far."""
@@ -123,7 +122,7 @@ class Counting:
             down = len(result.body)
             return result
         finally:
-            self._tell(RequestRecord(RequestKind.GET, bytes_down=down))
+            self._tell(RequestKind.GET, 0, down)
 
     @contextmanager
     def open(self, key: ObjectKey) -> Iterator[tuple[ObjectInfo, Iterator[bytes]]]:
@@ -140,16 +139,16 @@ class Counting:
             with self._store.open(key) as (info, chunks):
                 yield info, counted(chunks)
         finally:
-            self._tell(RequestRecord(RequestKind.GET, bytes_down=down))
+            self._tell(RequestKind.GET, 0, down)
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object: one request."""
-        self._tell(RequestRecord(RequestKind.HEAD))
+        self._tell(RequestKind.HEAD, 0, 0)
         return self._store.head(key)
 
     def put(self, key: ObjectKey, body: bytes, mode: PutMode) -> PutResult:
         """Write an object: one request."""
-        self._tell(RequestRecord(RequestKind.PUT, bytes_up=len(body)))
+        self._tell(RequestKind.PUT, len(body), 0)
         return self._store.put(key, body, mode)
 
     def put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
@@ -159,37 +158,37 @@ class Counting:
             return self._store.put_stream(key, cast("BinaryIO", counted))
         finally:
             if counted.size <= PART_BYTES:
-                self._tell(RequestRecord(RequestKind.PUT, bytes_up=counted.size))
+                self._tell(RequestKind.PUT, counted.size, 0)
             else:
-                self._tell(RequestRecord(RequestKind.MULTIPART))
+                self._tell(RequestKind.MULTIPART, 0, 0)
                 for at in range(0, counted.size, PART_BYTES):
-                    self._tell(RequestRecord(RequestKind.PART, bytes_up=min(PART_BYTES, counted.size - at)))
-                self._tell(RequestRecord(RequestKind.MULTIPART))
+                    self._tell(RequestKind.PUT, min(PART_BYTES, counted.size - at), 0)
+                self._tell(RequestKind.MULTIPART, 0, 0)
 
     def delete(self, key: ObjectKey) -> None:
         """Remove an object: one request."""
-        self._tell(RequestRecord(RequestKind.DELETE))
+        self._tell(RequestKind.DELETE, 0, 0)
         self._store.delete(key)
 
     def delete_many(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, SwampsyncError]:
         """Remove many objects: one request for as many keys as the store takes at once."""
         for _ in range(0, len(keys), self.capabilities.max_delete_many):
-            self._tell(RequestRecord(RequestKind.DELETE_MANY))
+            self._tell(RequestKind.DELETE, 0, 0)
         return self._store.delete_many(keys)
 
     def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
         """List objects: one request for 1,000 of them, as they are taken."""
-        self._tell(RequestRecord(RequestKind.LIST))
+        self._tell(RequestKind.LIST, 0, 0)
         for number, info in enumerate(self._store.list(prefix, start=start)):
             if number and number % PAGE_KEYS == 0:
-                self._tell(RequestRecord(RequestKind.LIST))
+                self._tell(RequestKind.LIST, 0, 0)
             yield info
 
     def list_dirs(self, prefix: str) -> Iterable[str]:
         """Name directories: one request for 1,000 of them."""
         names = list(self._store.list_dirs(prefix))
         for _ in range(0, max(len(names), 1), PAGE_KEYS):
-            self._tell(RequestRecord(RequestKind.LIST))
+            self._tell(RequestKind.LIST, 0, 0)
         return names
 
 

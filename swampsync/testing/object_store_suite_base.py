@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, TypeVar
@@ -10,6 +9,7 @@ from typing import ClassVar, Final, TypeVar
 from swampsync.backends.base import ObjectStore
 from swampsync.clock import Spawner, spawn_daemon
 from swampsync.layout import ObjectKey
+from swampsync.maintenance.racing import race
 
 T = TypeVar("T")
 
@@ -91,17 +91,4 @@ class ObjectStoreSuiteBase(ABC):
 
     def race(self, count: int, act: Callable[[int], T]) -> list[T | BaseException]:
         """Call `act(0)` to `act(count - 1)` at the same moment, a thread each; return results or errors by number."""
-        results: list[T | BaseException] = [AssertionError("did not finish")] * count
-        start = threading.Barrier(count)
-
-        def run(number: int) -> None:
-            start.wait(30)
-            try:
-                results[number] = act(number)
-            except BaseException as error:  # noqa: BLE001 the asking test judges it
-                results[number] = error
-
-        threads = [type(self).spawner(lambda n=n: run(n), name=f"race-{n}") for n in range(count)]  # type: ignore[misc]
-        for thread in threads:
-            thread.join(60)
-        return results
+        return race(count, act, spawner=type(self).spawner)
