@@ -37,7 +37,7 @@ from swampsync.backends.s3_requests import RequestHook, S3Requests, is_out_of_ra
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.backends.s3_upload import read_parts
 from swampsync.errors import SwampsyncError, Unavailable
-from swampsync.layout import ObjectKey
+from swampsync.layout import ObjectKey, find_key_problem
 
 CHUNK_BYTES: Final = 1 << 20
 SMALL_BYTES: Final = 1 << 20
@@ -232,6 +232,8 @@ class S3Store:
     def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
         """List objects, a thousand in a request."""
         wanted = list_range(self._root, prefix, start)
+        if wanted is None:
+            return
         for page in self._requests.list_pages(wanted.directory, wanted.offset, prefix):
             for entry in page:
                 path: str = entry["path"]
@@ -252,6 +254,8 @@ class S3Store:
         """Name the directories below a prefix."""
         check_directory_prefix(prefix)
         full = self._root + prefix
+        if full and find_key_problem(full[:-1]):
+            return []
         found = self._requests.list_dirs(full.rstrip("/"), prefix)
         return sorted(path[len(full) :] for path in found if path.startswith(full))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swampsync.layout import find_key_problem
+
 
 @dataclass(frozen=True, slots=True)
 class ListRange:
@@ -27,11 +29,17 @@ class ListRange:
     first: str
 
 
-def list_range(root: str, prefix: str, start: str | None) -> ListRange:
-    """Turn a string prefix and an inclusive start, relative to `root`, into what obstore can list."""
+def list_range(root: str, prefix: str, start: str | None) -> ListRange | None:
+    """Turn a string prefix and an inclusive start, relative to `root`, into what obstore can list.
+
+    Returns:
+        `None` if no key can begin with the prefix.
+    """
     full = root + prefix
     first = full if start is None else max(full, root + start)
     directory = full[: full.rfind("/") + 1]
+    if directory and find_key_problem(directory[:-1]):
+        return None
     offset = _just_before(first) if first > directory else None
     if offset is not None and offset <= directory:
         offset = None
@@ -46,4 +54,5 @@ def _just_before(text: str) -> str | None:
     offset = f"{head}{below}~" if "!" < last <= "~" and below != "/" else head
     while offset and offset.rpartition("/")[2] in {"", ".", ".."}:
         offset = offset[:-1]
-    return offset or None
+    # Without an offset the listing only takes longer.
+    return offset if offset and find_key_problem(offset) is None else None

@@ -15,7 +15,7 @@ from swampsync.backends.s3_errors import Answer, Operation, Trouble, WireError, 
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_settings import S3Options
 from swampsync.backends.s3_upload import PARTS_AT_A_TIME, Parts
-from swampsync.errors import InvalidInput, SwampsyncError
+from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
 
 if TYPE_CHECKING:
@@ -198,10 +198,7 @@ class S3Requests:
         import obstore
 
         client = self._clients.of(Use.SMALL)
-        try:
-            pages = iter(obstore.list(client, directory, offset=offset, chunk_size=PAGE_KEYS))
-        except ValueError as error:
-            raise InvalidInput(f"cannot list `{shown}`: {error}", key=shown) from None
+        pages = iter(obstore.list(client, directory, offset=offset, chunk_size=PAGE_KEYS))
         page: Sequence[Any] | None = self.ask(Operation.LIST, shown, lambda: next(pages, None), kind="list")
         self.count("list")
         while page is not None:

