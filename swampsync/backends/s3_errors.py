@@ -91,6 +91,7 @@ class WireError(Exception):
 
 _STATUS: Final = re.compile(r"non-2xx status code: (\d{3})")
 _ALL_DELETED: Final = re.compile(r"DeleteObjects request failed for key .*: (.*) \(code: (\w+)\)")
+_XML_ESCAPES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&#34;", '"'), ("&amp;", "&"))
 _DEBUG: Final = "\n\nDebug source"
 
 _EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
@@ -133,6 +134,8 @@ def parse_answer(text: str) -> Answer:
 def _element(text: str, name: str) -> str | None:
     _, opened, rest = text.partition(f"<{name}>")
     value, closed, _ = rest.partition(f"</{name}>")
+    for escaped, plain in _XML_ESCAPES:
+        value = value.replace(escaped, plain)
     return _one_line(value) or None if opened and closed else None
 
 
@@ -149,7 +152,7 @@ def _find_trouble(head: str, debug: str) -> Trouble:
         return Trouble.DNS
     if "certificate" in debug.lower() or "InvalidCertificate" in debug:
         return Trouble.CERTIFICATE
-    if "kind: Connect" in debug:
+    if "kind: Connect," in debug:
         return Trouble.CONNECT
     if "invalid path" in head:
         return Trouble.FOREIGN_KEY

@@ -1,0 +1,315 @@
+"""Every way in which a request to S3 goes wrong, played as bytes on a socket: class, key and hint."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import socket
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from swampsync.backends.base import (
+    BucketNotFound,
+    Create,
+    CredentialsExpired,
+    ETag,
+    IfMatch,
+    NotSupported,
+    ObjectExists,
+    ObjectNotFound,
+    ObjectStoreRefused,
+    Overwrite,
+    PreconditionFailed,
+    Throttled,
+)
+from swampsync.backends.s3 import S3Store
+from swampsync.backends.s3_keys import S3Keys, StaticCredentials
+from swampsync.backends.s3_settings import ETagQuoting, S3Options
+from swampsync.disk import LocalDisk
+from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
+from swampsync.layout import ObjectKey
+from swampsync.testing.scripted_server import End, Reply, ScriptedServer, answer, s3_error
+
+KEY = ObjectKey("infra/_log/1.json")
+KEYS = S3Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "FwoGZXIvYXdzEXAMPLETOKEN")
+DATE = "Sat, 21 Nov 2026 10:00:00 GMT"
+
+
+def store_at(endpoint: str, **more: Any) -> S3Store:
+    options: dict[str, Any] = {
+        "bucket": "team-data",
+        "prefix": "swamp",
+        "region": "eu-north-1",
+        "etag_quoting": ETagQuoting.QUOTED,
+    }
+    options |= {"endpoint": endpoint, "request_timeout_seconds": 0.2}
+    return S3Store(S3Options(**(options | more)), StaticCredentials(KEYS), read_file=LocalDisk().read_bytes)
+
+
+def stream(store: S3Store) -> bytes:
+    with store.open(KEY) as (_, chunks):
+        return b"".join(chunks)
+
+
+OPERATIONS: dict[str, Callable[[S3Store], object]] = {
+    "get": lambda s: s.get(KEY),
+    "head": lambda s: s.head(KEY),
+    "open": stream,
+    "put": lambda s: s.put(KEY, b"x", Overwrite()),
+    "create": lambda s: s.put(KEY, b"x", Create()),
+    "swap": lambda s: s.put(KEY, b"x", IfMatch(ETag("abc"))),
+    "stream": lambda s: s.put_stream(KEY, io.BytesIO(b"x")),
+    "delete": lambda s: s.delete(KEY),
+    "list": lambda s: list(s.list("infra/")),
+    "dirs": lambda s: list(s.list_dirs("infra/")),
+}
+READS = ("get", "head", "open")
+WRITES = ("put", "create", "swap", "stream")
+ALL = tuple(OPERATIONS)
+
+
+def fail(reply: Reply, operation: str, **options: Any) -> SwampsyncError:
+    """Answer every request with `reply` (to HEAD without its body, as HTTP has it) and return the error."""
+
+    def script(request: Any) -> Reply:
+        if request.method == "HEAD" and reply.end is End.KEEP:
+            head, separator, _ = reply.data.partition(b"\r\n\r\n")
+            return Reply(head + separator)
+        return reply
+
+    with ScriptedServer(script) as server, pytest.raises(SwampsyncError) as caught:
+        OPERATIONS[operation](store_at(server.endpoint, **options))
+    return caught.value
+
+
+@dataclass(frozen=True)
+class Case:
+    """An answer and what becomes of it: the class, and what message and hint say."""
+
+    reply: Reply
+    error: type[SwampsyncError]
+    hint: str
+    operations: tuple[str, ...] = ALL
+    message: str = ""
+
+
+NOT_AUTHORIZED = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform: {} on resource: x"
+
+CASES: dict[str, Case] = {
+    "missing bucket": Case(
+        s3_error("404 Not Found", "NoSuchBucket"), BucketNotFound, "aws s3 mb s3://team-data", message="`team-data`"
+    ),
+    "missing object": Case(
+        s3_error("404 Not Found", "NoSuchKey"), ObjectNotFound, "", READS, "no object `infra/_log/1.json`"
+    ),
+    "404 of something that is not S3": Case(
+        answer("404 Not Found", b"<html>nginx</html>"), ObjectStoreRefused, "address of an S3 server", ("get", "list")
+    ),
+    "create finds an object": Case(
+        s3_error("412 Precondition Failed", "PreconditionFailed"), ObjectExists, "", ("create",)
+    ),
+    "create loses a race": Case(s3_error("409 Conflict", "ConditionalRequestConflict"), ObjectExists, "", ("create",)),
+    "swap finds another": Case(
+        s3_error("412 Precondition Failed", "PreconditionFailed"), PreconditionFailed, "", ("swap",)
+    ),
+    "swap loses a race": Case(
+        s3_error("409 Conflict", "ConditionalRequestConflict"), PreconditionFailed, "", ("swap",)
+    ),
+    "swap finds none": Case(s3_error("404 Not Found", "NoSuchKey"), PreconditionFailed, "", ("swap",)),
+    "another operation is under way": Case(
+        s3_error("409 Conflict", "OperationAborted"), Unavailable, "later", ("put", "create", "swap", "delete")
+    ),
+    "no conditional puts": Case(
+        s3_error("501 Not Implemented", "NotImplemented"), NotSupported, "swamp doctor backend", ("create", "swap")
+    ),
+    "not implemented": Case(s3_error("501 Not Implemented", "NotImplemented"), ObjectStoreRefused, "", ("put", "list")),
+    "429": Case(s3_error("429 Too Many Requests", "TooManyRequests"), Throttled, "lower the concurrency"),
+    "503 SlowDown": Case(
+        s3_error("503 Slow Down", "SlowDown"), Throttled, "lower the concurrency", (*WRITES, "get", "list")
+    ),
+    "503": Case(s3_error("503 Service Unavailable", "ServiceUnavailable"), Unavailable, "run the command again later"),
+    "503 of a proxy": Case(answer("503 Service Unavailable", b"<html>"), Unavailable, "run the command again later"),
+    "500": Case(s3_error("500 Internal Server Error", "InternalError"), Unavailable, "run the command again later"),
+    "400 RequestTimeout": Case(s3_error("400 Bad Request", "RequestTimeout"), Unavailable, "later", WRITES),
+    "quota": Case(s3_error("403 Forbidden", "QuotaExceeded"), ObjectStoreRefused, "ask its operator", WRITES),
+    "expired credentials": Case(s3_error("400 Bad Request", "ExpiredToken"), CredentialsExpired, "aws sso login"),
+    "expired credentials, 403": Case(s3_error("403 Forbidden", "ExpiredToken"), CredentialsExpired, "aws sso login"),
+    "clock skew": Case(s3_error("403 Forbidden", "RequestTimeTooSkewed"), AccessDenied, "timedatectl set-ntp true"),
+    "unknown key": Case(s3_error("403 Forbidden", "InvalidAccessKeyId"), AccessDenied, "AWS_ACCESS_KEY_ID"),
+    "wrong secret": Case(s3_error("403 Forbidden", "SignatureDoesNotMatch"), AccessDenied, "AWS_SECRET_ACCESS_KEY"),
+    "wrong session token": Case(s3_error("400 Bad Request", "InvalidToken"), AccessDenied, "AWS_SESSION_TOKEN"),
+    "401": Case(s3_error("401 Unauthorized", "Unauthorized"), AccessDenied, "allow `s3:"),
+    "403 on reading, reason unknown": Case(
+        s3_error("403 Forbidden", "AccessDenied", "Access Denied"), AccessDenied, "and `s3:ListBucket` on", READS
+    ),
+    "403 on reading, with ListBucket": Case(
+        s3_error("403 Forbidden", "AccessDenied", NOT_AUTHORIZED.format("s3:GetObject")),
+        AccessDenied,
+        r"^allow `s3:GetObject` on `arn:aws:s3:::team-data/swamp/\*`$",
+        READS,
+    ),
+    "403 on reading, without ListBucket": Case(
+        s3_error("403 Forbidden", "AccessDenied", NOT_AUTHORIZED.format("s3:ListBucket")),
+        AccessDenied,
+        r"^allow `s3:ListBucket` on `arn:aws:s3:::team-data`: without it S3 answers 403",
+        READS,
+    ),
+    "403 on writing": Case(s3_error("403 Forbidden", "AccessDenied"), AccessDenied, "allow `s3:PutObject` on", WRITES),
+    "403 on deleting": Case(
+        s3_error("403 Forbidden", "AccessDenied"), AccessDenied, "allow `s3:DeleteObject`", ("delete",)
+    ),
+    "403 on listing": Case(
+        s3_error("403 Forbidden", "AccessDenied"),
+        AccessDenied,
+        "allow `s3:ListBucket` on `arn:aws:s3:::team-data`$",
+        ("list", "dirs"),
+    ),
+    "403 of the encryption key": Case(
+        s3_error("403 Forbidden", "AccessDenied", NOT_AUTHORIZED.format("kms:GenerateDataKey")),
+        AccessDenied,
+        "allow `kms:GenerateDataKey` on the bucket's encryption key",
+        WRITES,
+    ),
+    "wrong region, named": Case(
+        s3_error(
+            "400 Bad Request", "AuthorizationHeaderMalformed", "the region is wrong", "<Region>eu-west-1</Region>"
+        ),
+        ObjectStoreRefused,
+        "set the region to `eu-west-1`",
+        message="not in region `eu-north-1`",
+    ),
+    "wrong region, redirected": Case(
+        s3_error("301 Moved Permanently", "PermanentRedirect"),
+        ObjectStoreRefused,
+        "get-bucket-location --bucket team-data",
+        message="not in region `eu-north-1`",
+    ),
+    "wrong region, 307": Case(
+        s3_error("307 Temporary Redirect", "TemporaryRedirect"),
+        ObjectStoreRefused,
+        "get-bucket-location",
+        ("get", "put"),
+    ),
+    "connection closed without an answer": Case(Reply(b"", End.CLOSE), Unavailable, "check the network"),
+    "connection reset": Case(Reply(b"", End.RESET), Unavailable, "check the network"),
+    "silence": Case(Reply(b"", End.STALL), Unavailable, "request timeout", ("get", "put", "create", "list", "delete")),
+    "not HTTP": Case(Reply(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", End.CLOSE), ObjectStoreRefused, "S3 server"),
+    "page of a proxy": Case(
+        answer("200 OK", b"<html>log in</html>"), ObjectStoreRefused, "not of a proxy", ("get", "head", "open", *WRITES)
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "operation"), [(name, op) for name, case in CASES.items() for op in case.operations])
+def test_answer_becomes_our_error(name: str, operation: str) -> None:
+    """Each answer gives the class that says what to do, with a hint that helps and the key it is about."""
+    case = CASES[name]
+    error = fail(case.reply, operation)
+    assert type(error) is case.error, repr(error)
+    assert re.search(case.hint, error.hint or ""), error.hint
+    assert case.message in error.message
+    assert error.key in {KEY.text, "infra/"}
+    assert error.message[0].islower() or error.message.startswith("AWS")
+    assert not error.message.endswith(".")
+
+
+HEAD = f'HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\nETag: "abc"\r\nLast-Modified: {DATE}\r\n\r\n'.encode()
+BODIES = {
+    "stalled": (Reply(HEAD + b"x" * 3_000_000, End.STALL), "was silent for 0.2 s"),
+    "reset": (Reply(HEAD + b"x" * 3_000_000, End.RESET), "broke"),
+    "short": (Reply(HEAD + b"x" * 3_000_000, End.CLOSE), "broke"),
+}
+
+
+@pytest.mark.parametrize("operation", ["get", "open"])
+@pytest.mark.parametrize("name", BODIES)
+def test_body_that_stops_is_unavailable(name: str, operation: str) -> None:
+    """A body that stalls, is reset or ends early is an error that can be retried, never a short object."""
+    reply, message = BODIES[name]
+    error = fail(reply, operation)
+    assert type(error) is Unavailable
+    assert message in error.message
+    assert error.key == KEY.text
+
+
+@pytest.mark.parametrize("end", [End.STALL, End.RESET, End.CLOSE])
+def test_listing_that_stops_is_unavailable(end: End) -> None:
+    """A listing whose page breaks off is an error, never a short listing."""
+    page = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n<ListBucketResult><Contents>"
+    assert type(fail(Reply(page, end), "list")) is Unavailable
+
+
+def test_no_server_is_unavailable() -> None:
+    """A refused connection is an error that can be retried and names the endpoint."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(Unavailable, match="no connection to") as caught:
+        store_at(f"http://127.0.0.1:{port}").get(KEY)
+    assert f"check `http://127.0.0.1:{port}`" in (caught.value.hint or "")
+
+
+def test_unknown_host_is_unavailable() -> None:
+    """A name that cannot be resolved is an error that names the endpoint."""
+    with pytest.raises(Unavailable, match="cannot be resolved") as caught:
+        store_at("http://no-such-host.invalid", request_timeout_seconds=5).get(KEY)
+    assert "check `http://no-such-host.invalid`" in (caught.value.hint or "")
+
+
+def test_head_asks_again_for_the_reason() -> None:
+    """The answer to HEAD has no body, so that one GET tells a missing bucket from a missing object."""
+    replies = {"HEAD": answer("404 Not Found"), "GET": s3_error("404 Not Found", "NoSuchBucket")}
+    with ScriptedServer(lambda request: replies[request.method]) as server, pytest.raises(BucketNotFound):
+        store_at(server.endpoint).head(KEY)
+    assert [request.method for request in server.requests] == ["HEAD", "GET"]
+
+
+def test_object_that_appears_between_the_questions_is_found() -> None:
+    """If GET finds what HEAD did not, the object is described."""
+    found = answer("206 Partial Content", b"a", ETag='"abc"', Last_Modified=DATE, Content_Range="bytes 0-0/7")
+    replies = {"HEAD": answer("404 Not Found"), "GET": found}
+    with ScriptedServer(lambda request: replies[request.method]) as server:
+        assert store_at(server.endpoint).head(KEY).size == 7
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        s3_error("500 Internal Server Error", "InternalError"),
+        s3_error("503 Slow Down", "SlowDown"),
+        Reply(b"", End.CLOSE),
+    ],
+)
+@pytest.mark.parametrize("operation", ["get", "put", "create", "swap", "delete", "list"])
+def test_no_request_is_repeated(reply: Reply, operation: str) -> None:
+    """The store sends a request once: whether it may be repeated is decided above it."""
+    with ScriptedServer(lambda _: reply) as server, pytest.raises(Unavailable):
+        OPERATIONS[operation](store_at(server.endpoint))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_credential_is_printed(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither error, hint, cause, traceback nor log shows a key, even if the server repeats what we sent."""
+    case = CASES[name]
+    echo = f" {KEYS.access_key_id} {KEYS.secret_access_key} {KEYS.session_token} "
+    reply = Reply(case.reply.data.replace(b"<Message>", b"<Message>" + echo.encode()), case.reply.end)
+    head, separator, body = reply.data.partition(b"\r\n\r\n")
+    head = re.sub(rb"Content-Length: \d+", b"Content-Length: %d" % len(body), head)
+    with caplog.at_level(logging.DEBUG):
+        error = fail(Reply(head + separator + body, reply.end), case.operations[0])
+    shown = "".join(traceback.format_exception(error)) + repr(error) + str(error.hint) + caplog.text
+    for secret in KEYS.secrets:
+        assert secret not in shown
+    assert "Debug source" not in shown
+
+
+def test_nothing_that_holds_keys_shows_them() -> None:
+    """Keys, their source and the store have no secret in their `repr`."""
+    store = store_at("http://127.0.0.1:1")
+    shown = repr(KEYS) + str(KEYS) + repr(StaticCredentials(KEYS)) + repr(store) + repr(vars(store))
+    assert not [secret for secret in KEYS.secrets if secret in shown]
