@@ -64,10 +64,10 @@ def list_(cli: Cli) -> None:
         document: dict[str, Any] = {
             "namespaces": [
                 {
-                    "namespace": m.namespace.name,
+                    "namespace": m.namespace,
                     "repoId": m.repo_id,
                     "registeredAt": m.registered_at,
-                    "isCurrent": m.namespace == current,
+                    "isCurrent": m.namespace == current.name,
                 }
                 for m in manifests
             ]
@@ -81,7 +81,7 @@ def list_(cli: Cli) -> None:
         return
     cli.console.table(
         ["namespace", "repo id", "registered", "current"],
-        [(m.namespace.name, m.repo_id, m.registered_at[:10], "*" if m.namespace == current else "") for m in manifests],
+        [(m.namespace, m.repo_id, m.registered_at[:10], "*" if m.namespace == current.name else "") for m in manifests],
     )
 
 
@@ -152,15 +152,15 @@ def validate(cli: Cli) -> int:
     """Check the namespaces of the datastore and this repo's place among them."""
     with cli.repo() as repo:
         checks = repo.namespaces.validate()
-    is_fine = all(check.is_passed for check in checks)
+    is_fine = all(check.passed for check in checks)
     if cli.console.is_json:
         cli.console.document(
             {
                 "valid": is_fine,
-                "checks": [{"check": c.name, "passed": c.is_passed, "message": c.message} for c in checks],
+                "checks": [{"check": c.check, "namespace": c.namespace, "passed": c.passed, "message": c.message} for c in checks],
             }
         )
     else:
         for check in checks:
-            cli.console.line(printable(f"{'✓' if check.is_passed else '✗'} {check.message}"))
+            cli.console.line(printable(f"{'✓' if check.passed else '✗'} {check.namespace or 'datastore'}: {check.message}"))
     return 0 if is_fine else 1

@@ -31,7 +31,7 @@ def init(
     if cli.console.is_json:
         cli.console.document(result.to_json())
         return
-    cli.console.line(printable(f"Initialized swamp repository at {result.path}"))
+    cli.console.line(printable(f"Initialized swamp repository at {result.repo_dir}"))
 
 
 @command

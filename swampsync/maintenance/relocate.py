@@ -109,6 +109,11 @@ def walk_files(disk: Disk, root: str) -> Iterator[tuple[str, Kind]]:
         pending += below
 
 
+def holds_files(disk: Disk, root: str) -> bool:
+    """Say whether anything but locks, temporary files and local databases lies below a directory."""
+    return _is_directory(disk, root) and next(walk_files(disk, root), None) is not None
+
+
 def _is_internal(name: str) -> bool:
     return name.startswith((*_LOCAL_PREFIXES, ".takeover-")) or name == ".lock" or name.endswith(".tmp")
 

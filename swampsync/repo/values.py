@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
@@ -34,6 +34,18 @@ class ModelListing:
     namespace: Namespace
     model: Model
     rows: tuple[CatalogRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowListing:
+    """What one run of a workflow wrote."""
+
+    workflow_id: str
+    workflow_name: str
+    run_id: str
+    run_status: str
+    rows: tuple[CatalogRow, ...]
+    model_names: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +116,3 @@ class ImportResult:
     def size(self) -> int:
         """Bytes of content that were put."""
         return sum(m.size or 0 for m in self.versions)
-
-
-@dataclass(frozen=True, slots=True)
-class SetupResult:
-    """What setting up a datastore copied."""
-
-    path: str
-    files: int
-    size: int
-    directories: tuple[str, ...]
-    source: str
-    errors: tuple[str, ...] = ()
-    warnings: tuple[dict[str, object], ...] = field(default=())

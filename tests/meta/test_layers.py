@@ -86,7 +86,7 @@ def test_module_names_say_something(path: Path) -> None:
 
 SILENT = [p for p in MODULES if p.relative_to(PACKAGE).parts[0] not in {"cli", "__main__.py"}]
 # The only places that may touch the world directly: the ground-floor seams themselves.
-SEAMS = {"clock.py", "disk.py"}
+SEAMS = {"clock.py", "disk.py", "repo/world.py"}
 BANNED_ATTRIBUTES = {
     ("os", "environ"), ("os", "getenv"), ("sys", "exit"), ("time", "sleep"), ("time", "time"),
     ("time", "monotonic"), ("datetime", "now"), ("datetime", "utcnow"), ("threading", "Thread"),
@@ -106,7 +106,7 @@ def _defaults(tree: ast.AST) -> set[int]:
 @pytest.mark.parametrize("path", SILENT, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_library_is_silent(path: Path) -> None:
     """The library prints nothing, exits nowhere, and reads no environment, clock or randomness of its own."""
-    if path.name in SEAMS and path.parent == PACKAGE:
+    if str(path.relative_to(PACKAGE)) in SEAMS:
         return
     tree = ast.parse(path.read_text())
     allowed = _defaults(tree)

@@ -1,0 +1,267 @@
+"""Reading data: none of this takes a lock, or writes outside the two local databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from swampsync.artifacts.lifetimes import parse_duration
+from swampsync.artifacts.metadata import Metadata
+from swampsync.artifacts.model import Model
+from swampsync.catalog.reading import ModelSummary
+from swampsync.catalog.rows import CatalogRow
+from swampsync.catalog.search import SearchFilter
+from swampsync.clock import format_timestamp
+from swampsync.errors import Conflict, InvalidInput, NotFound
+from swampsync.maintenance.refresh import Scope
+from swampsync.namespace import Namespace, parse_scoped_name
+from swampsync.repo.parts import Parts
+from swampsync.repo.values import ModelListing, SearchFilters, SearchHit, SearchResult, Version, WorkflowListing
+from swampsync.repo.workflows import read_run_status
+
+Progress = Callable[[int, int | None], None]
+UNKNOWN_WORKFLOW = "unknown"
+
+
+class DataReader:
+    """Looks data up in the catalog, after making it follow the tree as far as the question reaches."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    # --- models ------------------------------------------------------------------------------------
+
+    def find_model(self, text: str, *, is_cached: bool = False) -> tuple[Namespace, Model]:
+        """Find a model by name or id; `ns:model` names another namespace's.
+
+        Raises:
+            NotFound: No model goes by that name or id.
+            Conflict: Two of the namespace's models go by that name.
+        """
+        scoped, name = parse_scoped_name(text)
+        namespace = self._parts.namespace if scoped is None else scoped
+        model = self._find_in(namespace, name, is_cached=is_cached)
+        if model is None:
+            raise NotFound(f"Model not found: {text}", hint="swamp data list", key=text)
+        return namespace, model
+
+    def _find_in(self, namespace: Namespace, name: str, *, is_cached: bool) -> Model | None:
+        definitions = self._parts.definitions_of(namespace)
+        if namespace == self._parts.home:
+            model = definitions.find(name)
+            if model is not None:
+                return model
+        known = self._find_in_catalog(namespace, name)
+        if known is None and not is_cached:
+            self._parts.refresh(namespace)
+            known = self._find_in_catalog(namespace, name)
+        return known or definitions.find(name)
+
+    def _find_in_catalog(self, namespace: Namespace, name: str) -> Model | None:
+        keys = self._parts.catalog.models(namespace.name)
+        named = [k for k in keys if k.model_name == name] or [k for k in keys if k.model_id == name]
+        if len(named) > 1:
+            shown = ", ".join(f"`{k.type_normalized}/{k.model_id}`" for k in named)
+            raise Conflict(
+                f"several models are called `{name}`: {shown}", hint="use the model's id instead of its name", key=name
+            )
+        return Model(named[0].type_normalized, named[0].model_id, named[0].model_name) if named else None
+
+    def _namespaces(self, *, all_namespaces: bool) -> list[Namespace]:
+        if not all_namespaces:
+            return [self._parts.namespace]
+        known = self._parts.other_namespaces()
+        return sorted(known | {self._parts.namespace})
+
+    # --- one artifact ------------------------------------------------------------------------------
+
+    def get(self, model: str, name: str, *, version: int | None = None, is_cached: bool = False) -> Version:
+        """Find one version of an artifact, the latest by default; forwards of a rename are followed.
+
+        Raises:
+            NotFound: There is no such model, artifact or version.
+        """
+        namespace, owner = self.find_model(model, is_cached=is_cached)
+        found = self._parts.store_of(namespace).find(owner, name, version=version)
+        if found is None or (version is None and found.is_deleted):
+            wanted = f" (version {version})" if version is not None else ""
+            raise NotFound(
+                f'Data not found: "{name}" for model "{model}"{wanted}', hint=f"swamp data list {model}", key=name
+            )
+        return self._version(namespace, owner, found)
+
+    def _version(self, namespace: Namespace, model: Model, metadata: Metadata) -> Version:
+        path = self._parts.store_of(namespace).content_path(model, metadata.name, metadata.version)
+        return Version(namespace, model, metadata, path)
+
+    def read(self, version: Version) -> Iterator[bytes]:
+        """Stream a version's content in chunks; size and checksum are verified at the end.
+
+        Raises:
+            DataError: The content is shorter than it should be, or its checksum differs.
+        """
+        return self._parts.store_of(version.namespace).read_content(version.model, version.metadata)
+
+    def versions(self, model: str, name: str, *, follow: bool = False) -> list[tuple[Model, list[Metadata]]]:
+        """List the versions of an artifact; with `follow` those under its former names come after it.
+
+        Raises:
+            NotFound: There is no such model or artifact.
+        """
+        namespace, owner = self.find_model(model)
+        store = self._parts.store_of(namespace)
+        own = store.list_versions(owner, name)
+        if not own:
+            raise NotFound(f'Data not found: "{name}" for model "{model}"', hint=f"swamp data list {model}", key=name)
+        history = [(owner, own)]
+        if follow:
+            history += [(owner, versions) for versions in store.former_names(owner, name)]
+        return history
+
+    # --- listings ----------------------------------------------------------------------------------
+
+    def list(
+        self, model: str, *, data_type: str | None = None, all_namespaces: bool = False, is_cached: bool = False
+    ) -> list[ModelListing]:
+        """List the latest version of each artifact of a model, in one namespace or in all that know the model.
+
+        Raises:
+            NotFound: No namespace that was looked in has such a model.
+        """
+        found: list[tuple[Namespace, Model]] = []
+        for namespace in self._namespaces(all_namespaces=all_namespaces):
+            if all_namespaces:
+                candidate = self._find_in(namespace, model, is_cached=is_cached)
+                found += [(namespace, candidate)] if candidate else []
+            else:
+                found.append(self.find_model(model, is_cached=is_cached))
+        if not found:
+            raise NotFound(f"Model not found: {model}", hint="swamp data list --all-namespaces", key=model)
+        listings = []
+        for namespace, owner in found:
+            if not is_cached:
+                self._parts.refresh(namespace, Scope(owner.type, owner.id))
+            rows = self._parts.catalog.latest_of_model(namespace.name, owner.type, model_id=owner.id)
+            kept = tuple(row for row in rows if data_type is None or row.data_type == data_type)
+            listings.append(ModelListing(namespace, owner, kept))
+        return listings
+
+    def list_models(
+        self, *, all_namespaces: bool = False, is_cached: bool = False, progress: Progress | None = None
+    ) -> list[ModelSummary]:
+        """Sum up every model that has data."""
+        summaries: list[ModelSummary] = []
+        for namespace in self._namespaces(all_namespaces=all_namespaces):
+            if not is_cached:
+                self._parts.refresh(namespace, progress=progress)
+            names = self._parts.name_models(namespace)
+            for summary in self._parts.catalog.model_summaries(namespace.name):
+                summaries.append(summary._replace(model_name=names.get(summary.model_id) or summary.model_name))
+        return sorted(summaries, key=lambda s: (s.namespace, s.model_name, s.type_normalized, s.model_id))
+
+    def search(
+        self, filters: SearchFilters, *, limit: int = 50, all_namespaces: bool = False, is_cached: bool = False
+    ) -> SearchResult:
+        """Find latest versions by text and filters, newest first.
+
+        Raises:
+            InvalidInput: `since` is no duration.
+        """
+        since = None
+        if filters.since is not None:
+            duration = parse_duration(filters.since)
+            if duration is None:
+                raise InvalidInput(f"`{filters.since}` is no duration", hint="--since 2h, --since 7d")
+            since = format_timestamp(self._parts.world.clock.now() - timedelta(seconds=duration.total_seconds()))
+        names: dict[str, dict[str, str]] = {}
+        namespaces = self._namespaces(all_namespaces=all_namespaces)
+        for namespace in namespaces:
+            if not is_cached:
+                self._parts.refresh(namespace)
+            names[namespace.name] = self._parts.name_models(namespace)
+        by_name = {i: name for known in names.values() for i, name in known.items()}
+        wanted = filters.query.lower()
+        answer = self._parts.catalog.search(
+            SearchFilter(
+                text=filters.query,
+                text_model_ids=tuple(i for i, name in by_name.items() if wanted and wanted in name.lower()),
+                data_type=filters.data_type,
+                lifetime=filters.lifetime,
+                owner_type=filters.owner_type,
+                workflow_name=filters.workflow,
+                workflow_run_id=filters.run,
+                model_ids=None
+                if filters.model is None
+                else tuple(i for i, name in by_name.items() if filters.model in (i, name)),
+                content_type=filters.content_type,
+                since=since,
+                id=filters.output,
+                tags=filters.tags,
+                is_streaming=True if filters.is_streaming else None,
+            ),
+            namespaces=[namespace.name for namespace in namespaces],
+            limit=limit,
+        )
+        hits = tuple(SearchHit(row, names[row.namespace].get(row.model_id) or row.model_name) for row in answer.rows)
+        return SearchResult(hits, is_limited=answer.total > len(hits))
+
+    # --- workflows ---------------------------------------------------------------------------------
+
+    def list_workflow(self, workflow: str, *, run: str | None = None, data_type: str | None = None) -> WorkflowListing:
+        """List what one run of a workflow wrote, its newest run by default.
+
+        Raises:
+            NotFound: The workflow wrote nothing here, or that run did not.
+        """
+        namespace = self._parts.namespace
+        self._parts.refresh(namespace)
+        rows = [
+            r for r in self._parts.catalog.rows(namespace.name) if workflow in (r.workflow_name, _tag(r, "workflowId"))
+        ]
+        if not rows:
+            raise NotFound(f"no data of a workflow `{workflow}` is here", hint="swamp data search --workflow NAME")
+        chosen = run or max(rows, key=lambda row: row.created_at).workflow_run_id
+        written = [row for row in rows if row.workflow_run_id == chosen]
+        if not written:
+            raise NotFound(f"run `{chosen}` of workflow `{workflow}` wrote no data here")
+        latest: dict[tuple[str, str, str], CatalogRow] = {}
+        for row in sorted(written, key=lambda row: row.version):
+            latest[row.model_id, row.data_name, row.step_name] = row
+        first = written[0]
+        workflow_id = _tag(first, "workflowId") or UNKNOWN_WORKFLOW
+        return WorkflowListing(
+            workflow_id=workflow_id,
+            workflow_name=first.workflow_name,
+            run_id=chosen,
+            run_status=read_run_status(self._parts.world.disk, self._parts.layout, workflow_id, run_id=chosen),
+            rows=tuple(row for row in latest.values() if data_type is None or row.data_type == data_type),
+            model_names=self._parts.name_models(namespace),
+        )
+
+    def get_of_workflow(self, workflow: str, name: str, *, run: str | None, version: int | None) -> Version:
+        """Find an artifact by the workflow that wrote it.
+
+        Raises:
+            NotFound: The workflow wrote no such artifact.
+            Conflict: It wrote it for several models.
+        """
+        listing = self.list_workflow(workflow, run=run)
+        rows = [row for row in listing.rows if row.data_name == name]
+        if not rows:
+            raise NotFound(f'Data not found: "{name}" for workflow "{workflow}"', key=name)
+        if len({row.model_id for row in rows}) > 1:
+            names = ", ".join(sorted(listing.model_names.get(row.model_id, row.model_id) for row in rows))
+            raise Conflict(f"workflow `{workflow}` wrote `{name}` for several models: {names}", hint="name the model")
+        row = max(rows, key=lambda row: row.version)
+        model = Model(row.type_normalized, row.model_id, listing.model_names.get(row.model_id, ""))
+        found = self._parts.store.find(model, name, version=version or row.version)
+        if found is None:
+            raise NotFound(f'Data not found: "{name}" for workflow "{workflow}"', key=name)
+        return self._version(self._parts.namespace, model, found)
+
+
+def _tag(row: CatalogRow, name: str) -> str:
+    import json  # noqa: PLC0415 - few commands need it, and it takes 8 ms to load
+
+    value = json.loads(row.tags).get(name, "")
+    return value if isinstance(value, str) else ""
