@@ -100,7 +100,7 @@ class Editor:
     def _replace(self, parent: MapNode, entry: Entry, value: NewValue) -> list[Splice]:
         old = entry.value
         if parent.is_flow or is_inline(value):
-            return [self._replace_inline(entry, format_flow(value))]
+            return self._replace_inline(entry, format_flow(value))
         if _is_block(old) and old.start != old.end and not isinstance(old, ScalarNode):
             start = self._line_start(old.start)
             if self.text[start : old.start].strip(" "):
@@ -116,15 +116,20 @@ class Editor:
         line_end = self._line_end(content_end)
         return [Splice(colon_end, max(colon_end, content_end), ""), Splice(line_end, line_end, self._eol() + block)]
 
-    def _replace_inline(self, entry: Entry, new: str) -> Splice:
+    def _replace_inline(self, entry: Entry, new: str) -> list[Splice]:
         old = entry.value
         if old.start == old.end:
             has_colon = self.text[old.start - 1 : old.start] == ":"
-            return Splice(old.start, old.end, f" {new}" if has_colon else f": {new}")
+            return [Splice(old.start, old.end, f" {new}" if has_colon else f": {new}")]
+        if not _is_block(old):
+            return [Splice(old.start, old.end, new)]
         between = self.text[entry.key.end : old.start]
-        if _is_block(old) and between.strip() == ":":
-            return Splice(entry.key.end, self._content_end(old), f": {new}")
-        return Splice(old.start, self._content_end(old), new)
+        if between.strip() == ":":
+            return [Splice(entry.key.end, self._content_end(old), f": {new}")]
+        # Comments stand between the colon and the block: the value goes before them.
+        colon_end = self._colon_end(entry)
+        comments_end = entry.key.end + len(between.rstrip())
+        return [Splice(colon_end, colon_end, f" {new}"), Splice(comments_end, self._content_end(old), "")]
 
     # --- inserting ---------------------------------------------------------------------------------
 
