@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_settings import S3Options
-from swampsync.errors import SwampsyncError
+from swampsync.errors import InvalidInput, SwampsyncError
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as ObstoreS3
@@ -61,6 +61,7 @@ class S3Clients:
         return () if self._options.anonymous else self._credentials.current().secrets
 
     def _make(self, use: Use) -> ObstoreS3:
+        from obstore.exceptions import BaseError
         from obstore.store import S3Store
 
         options = self._options
@@ -81,14 +82,20 @@ class S3Clients:
             config["sse_kms_key_id"] = options.sse_kms_key
         if not options.anonymous:
             config["credential_provider"] = self._provide
-        return S3Store(
-            options.bucket,
-            client_options=self._client_options(use, endpoint),
-            # Its retries would repeat a conditional put whose answer was lost and report a loss that was a win.
-            # A part has a number and can be put again; nothing above could repeat a single one.
-            retry_config={"max_retries": 3 if use is Use.PARTS else 0, "retry_timeout": timedelta(minutes=2)},
-            **config,
-        )
+        try:
+            return S3Store(
+                options.bucket,
+                client_options=self._client_options(use, endpoint),
+                # Its retries would repeat a conditional put whose answer was lost and report a loss that was a win.
+                # A part has a number and can be put again; nothing above could repeat a single one.
+                retry_config={"max_retries": 3 if use is Use.PARTS else 0, "retry_timeout": timedelta(minutes=2)},
+                **config,
+            )
+        except BaseError as caught:
+            problem = str(caught).partition("\n")[0]
+        if options.ca_file:
+            raise InvalidInput(f"cannot read certificates from `{options.ca_file}`: {problem}", key=options.ca_file)
+        raise InvalidInput(f"cannot reach `{options.url}` with these settings: {problem}")
 
     def _client_options(self, use: Use, endpoint: str) -> Any:
         patience = timedelta(seconds=self._options.request_timeout_seconds)
@@ -102,8 +109,14 @@ class S3Clients:
         else:
             options |= {"timeout": patience * _BULK_PATIENCE}
         if self._options.ca_file:
-            options["root_certificate"] = self._read_file(self._options.ca_file)
+            options["root_certificate"] = self._read_certificates(self._options.ca_file)
         return options
+
+    def _read_certificates(self, path: str) -> bytes:
+        try:
+            return self._read_file(path)
+        except OSError as error:
+            raise InvalidInput(f"cannot read certificates from `{path}`: {error.strerror}", key=path) from error
 
     def _provide(self) -> Any:
         # obstore turns an exception into text; the store raises the original instead.
