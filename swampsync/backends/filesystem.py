@@ -40,12 +40,7 @@ from swampsync.backends.checks import (
     range_behind_end,
 )
 from swampsync.backends.filesystem_errors import translated_errors
-from swampsync.backends.filesystem_walk import (
-    is_temporary_name,
-    list_directories,
-    make_temporary_name,
-    walk_files,
-)
+from swampsync.backends.filesystem_walk import is_temporary_name, list_directories, make_temporary_name, walk_files
 from swampsync.disk import Disk, DiskFile, DiskStat, Kind, WriteMode
 from swampsync.errors import Conflict, InvalidInput, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey, find_key_problem
@@ -121,7 +116,7 @@ class FilesystemStore:
     def delete(self, key: ObjectKey) -> None:
         """Remove an object, and the directories that are empty then."""
         path = self._path(key)
-        with self._errors(key):
+        with translated_errors(key.text):
             stat = self._stat(path)
             if stat is None or stat.kind is not Kind.FILE:
                 self._require_root()
@@ -142,7 +137,7 @@ class FilesystemStore:
 
     def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
         """List objects, without ETags; a directory is read when the listing comes to it."""
-        with self._errors(None):
+        with translated_errors(self._root):
             self._require_root()
             for text, stat in walk_files(self._disk, self._root, prefix, start=start or ""):
                 problem = find_key_problem(text)
@@ -154,7 +149,7 @@ class FilesystemStore:
     def list_dirs(self, prefix: str) -> Iterable[str]:
         """Name the directories that hold an object, at whatever depth."""
         check_directory_prefix(prefix)
-        with self._errors(None):
+        with translated_errors(self._root):
             self._require_root()
             names = list_directories(self._disk, self._root, prefix)
         return [name for name in names if next(self.list(f"{prefix}{name}/"), None) is not None]
@@ -164,22 +159,22 @@ class FilesystemStore:
     def _put_chunks(self, key: ObjectKey, chunks: Iterable[bytes], mode: Create | Overwrite) -> PutResult:
         path = self._path(key)
         digest = hashlib.md5(usedforsecurity=False)
-        with self._errors(key):
+        with translated_errors(key.text):
             temporary, file = self._reserve(key, path)
         try:
             with file:
                 for chunk in chunks:  # may raise errors of its own, which are not ours to translate
                     digest.update(chunk)
-                    with self._errors(key):
+                    with translated_errors(key.text):
                         file.write(chunk)
-                with self._errors(key):
+                with translated_errors(key.text):
                     file.sync()
-            with self._errors(key):
+            with translated_errors(key.text):
                 self._publish(key, temporary, path, mode)
         finally:
             with suppress(OSError):
                 self._disk.unlink(temporary)
-        with self._errors(key):
+        with translated_errors(key.text):
             self._disk.sync_directory(_parent(path))
         return PutResult(ETag(digest.hexdigest()))
 
@@ -237,7 +232,7 @@ class FilesystemStore:
     def _open_file(self, key: ObjectKey) -> tuple[BinaryIO, DiskStat]:
         """Open the file together with the stat that belongs to it, not to one that replaced it meanwhile."""
         path = self._path(key)
-        with self._errors(key):
+        with translated_errors(key.text):
             for _ in range(_ATTEMPTS):
                 before = self._stat(path)
                 if before is None or before.kind is not Kind.FILE:
@@ -254,7 +249,7 @@ class FilesystemStore:
         raise Unavailable(f"object `{key}` is replaced again and again", key=key.text)
 
     def _read(self, key: ObjectKey, file: BinaryIO) -> Iterator[bytes]:
-        with self._errors(key):
+        with translated_errors(key.text):
             yield from _read_chunks(file)
 
     def _stat(self, path: str) -> DiskStat | None:
@@ -272,11 +267,6 @@ class FilesystemStore:
         if any(is_temporary_name(segment) for segment in key.text.split("/")):
             raise InvalidInput(f"key `{key}` looks like one of our temporary files", key=key.text)
         return f"{self._root.rstrip('/')}/{key}"
-
-    @contextmanager
-    def _errors(self, key: ObjectKey | None) -> Iterator[None]:
-        with translated_errors(key.text if key else self._root):
-            yield
 
 
 def _key_under_key(key: ObjectKey) -> Conflict:
