@@ -1,0 +1,148 @@
+"""Writing many versions at once: all written, synced once, published by rename, synced once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from swampsync.artifacts.latest import advance_marker
+from swampsync.artifacts.metadata import Draft, Metadata
+from swampsync.artifacts.metadata_yaml import format_metadata
+from swampsync.artifacts.model import Model
+from swampsync.artifacts.names import check_name
+from swampsync.artifacts.read import check_owner
+from swampsync.artifacts.scan import LATEST_NAME, METADATA_NAME, RAW_NAME, list_numbers, read_marker
+from swampsync.artifacts.tree import Tree
+from swampsync.artifacts.write import check_draft, claim_number, discard, metadata_of, write_stream
+from swampsync.disk import WriteMode
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """One version to be written with others.
+
+    Args:
+        model: Whose it is.
+        name: The artifact.
+        open_content: Opens what to write; called once, closed at once.
+        draft: What the caller chooses.
+        floor: The highest number that was ever used, as far as the caller knows.
+    """
+
+    model: Model
+    name: str
+    open_content: Callable[[], BinaryIO]
+    draft: Draft
+    floor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    path: str
+    metadata: Metadata
+    metadata_file: str
+    marker_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was checked already: most items of a batch share their draft and their model."""
+
+    drafts: dict[int, tuple[Draft, Draft]]
+    guarded: set[str]
+
+
+def put_batch(
+    tree: Tree,
+    items: Iterable[BatchItem],
+    *,
+    check: Callable[[], None],
+    on_written: Callable[[Metadata], None],
+) -> list[Metadata]:
+    """Write all items or none; see `ArtifactStore.put_many`."""
+    claimed: list[tuple[str, int]] = []
+    staged: list[_Staged] = []
+    known = _Known({}, set())
+    try:
+        for item in items:
+            staged.append(_stage(tree, item, claimed, known=known, check=check))
+            on_written(staged[-1].metadata)
+        _publish(tree, staged, check=check)
+    except BaseException:
+        for version in staged:
+            with contextlib.suppress(OSError):
+                tree.disk.unlink(version.marker_file)
+        for path, number in reversed(claimed):
+            discard(tree, path, number)
+        raise
+    return [version.metadata for version in staged]
+
+
+def _publish(tree: Tree, staged: list[_Staged], *, check: Callable[[], None]) -> None:
+    roots = [root for root in tree.layout.data_roots() if any(v.path.startswith(f"{root}/") for v in staged)]
+    for root in roots:
+        tree.disk.sync_filesystem(root)
+    for version in staged:
+        check()
+        tree.disk.rename(version.metadata_file, f"{version.path}/{version.metadata.version}/{METADATA_NAME}")
+    highest = {version.path: version for version in staged}  # the last of a path has its highest number
+    for version in staged:
+        if highest[version.path] is version:
+            _publish_marker(tree, version, check=check)
+        else:
+            tree.disk.unlink(version.marker_file)
+    for root in roots:
+        tree.disk.sync_filesystem(root)
+
+
+def _stage(
+    tree: Tree,
+    item: BatchItem,
+    claimed: list[tuple[str, int]],
+    *,
+    known: _Known,
+    check: Callable[[], None],
+) -> _Staged:
+    check_name(item.name)
+    _, draft = known.drafts.get(id(item.draft)) or (None, None)
+    if draft is None:
+        draft = check_draft(item.draft)
+        known.drafts[id(item.draft)] = (item.draft, draft)  # kept alive, so that its id stays its own
+    path = tree.artifact_path(item.model, item.name)
+    parent = path.rpartition("/")[0]
+    if parent not in known.guarded:
+        tree.guard(parent)
+        tree.disk.makedirs(parent)
+        known.guarded.add(parent)
+    check()
+    floor = item.floor
+    try:
+        tree.disk.mkdir(path)
+    except FileExistsError:
+        tree.guard(path)
+        check_owner(tree, item.model, item.name, draft.owner)
+        numbers = list_numbers(tree.disk, path)
+        floor = max(floor, numbers[-1] if numbers else 0)
+    number = claim_number(tree, path, floor, is_listed=True)
+    claimed.append((path, number))
+    directory = f"{path}/{number}"
+    with item.open_content() as content, tree.disk.open_write(f"{directory}/{RAW_NAME}", WriteMode.CREATE) as file:
+        size, checksum = write_stream(content, file)
+    metadata = metadata_of(draft, item.name, number, identifier=tree.new_id(), created_at=tree.now())
+    metadata = replace(metadata, size=size, checksum=checksum)
+    metadata_file = tree.write_beside(f"{directory}/{METADATA_NAME}", format_metadata(metadata), is_synced=False)
+    marker_file = tree.write_beside(f"{directory}/{LATEST_NAME}", str(number).encode(), is_synced=False)
+    return _Staged(path, metadata, metadata_file, marker_file)
+
+
+def _publish_marker(tree: Tree, version: _Staged, *, check: Callable[[], None]) -> None:
+    check()
+    marker = read_marker(tree.disk, version.path)
+    if marker is None or marker < version.metadata.version:
+        tree.disk.rename(version.marker_file, f"{version.path}/{LATEST_NAME}")
+    else:
+        tree.disk.unlink(version.marker_file)
+    if list_numbers(tree.disk, version.path)[-1] != version.metadata.version:
+        advance_marker(tree, version.path, check=check)
