@@ -89,6 +89,10 @@ class Catalog(CatalogReader):
         """Make one transaction of everything that this thread writes inside the block."""
         with self.database.atomic():
             yield
+        if not self.database.is_in_transaction and not self.database.is_current():
+            # Another program swapped the file between our look and our commit: what we wrote may be in the old one.
+            with self.database.atomic() as connection:
+                connection.execute("DELETE FROM catalog_meta WHERE key = 'populated'")
 
     # --- one artifact ------------------------------------------------------------------------------
 
@@ -250,13 +254,8 @@ class Catalog(CatalogReader):
             return self._write_once(work)
 
     def _write_once(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        with self.database.atomic() as connection:
-            result = work(connection)
-        if not self.database.is_in_transaction and not self.database.is_current():
-            # Another program swapped the file between our look and our commit: what we wrote may be in the old one.
-            with self.database.atomic() as connection:
-                connection.execute("DELETE FROM catalog_meta WHERE key = 'populated'")
-        return result
+        with self.atomic(), self.database.read() as connection:
+            return work(connection)
 
 
 def _load(connection: sqlite3.Connection, key: ArtifactKey) -> list[CatalogRow]:
