@@ -1,0 +1,38 @@
+"""The two functions that SQLite lacks, registered with a connection: regular expressions and times."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from swampsync.query.moments import parse_timestamp
+from swampsync.query.values import EvaluationError
+
+
+def register_functions(connection: sqlite3.Connection) -> None:
+    """Make `cel_matches(text, pattern)` and `cel_micros(text)` known to a connection, once."""
+    try:
+        connection.execute("SELECT cel_micros(NULL), cel_matches(NULL, NULL)").fetchone()
+    except sqlite3.OperationalError:
+        connection.create_function("cel_micros", 1, _micros, deterministic=True)
+        connection.create_function("cel_matches", 2, _matches, deterministic=True)
+
+
+def _micros(text: str | None) -> int | None:
+    """Return microseconds since 1970 of RFC 3339 text, NULL if it is none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return parse_timestamp(text).nanos // 1000
+    except EvaluationError:
+        return None
+
+
+def _matches(text: str | None, pattern: str | None) -> int | None:
+    from swampsync.query.regex import compile_pattern
+
+    if not isinstance(text, str) or not isinstance(pattern, str):
+        return None
+    try:
+        return int(compile_pattern(pattern).search(text))
+    except EvaluationError:
+        return None

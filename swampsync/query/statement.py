@@ -1,0 +1,190 @@
+"""A predicate to one SQL statement, and what is left over for the evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from swampsync.catalog.rows import COLUMNS
+from swampsync.errors import QueryError
+from swampsync.query.ast import Binary, Ident, Literal, Logic, Node
+from swampsync.query.compiler import Compiler
+from swampsync.query.content_cache import IS_UNAVAILABLE, JOIN
+from swampsync.query.cursor import Order, position_condition
+from swampsync.query.fields import FIELDS
+from swampsync.query.fragments import Fragment, Uncompilable, as_kind, join_logic
+
+# The leading columns of the indexes that do not begin with the namespace.
+_INDEXED: Final = frozenset({"model_name", "spec_name", "data_type", "created_at", "workflow_run_id", "step_name"})
+
+
+class Conditions(NamedTuple):
+    """A predicate, sorted by what SQL can say about its conjuncts.
+
+    Attributes:
+        certain: SQL of those that are true or false for every row.
+        uncertain: Fragment of those that fail for some rows, or nothing.
+        residual: Those that only the evaluator can do.
+        compiler: Holds the parameters.
+        namespace: The one namespace that the predicate is bound to.
+    """
+
+    certain: tuple[str, ...]
+    uncertain: Fragment | None
+    metadata_only: tuple[str, ...]
+    residual: tuple[Node, ...]
+    compiler: Compiler
+    namespace: str | None
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether the SQL looks into JSON content."""
+        return self.compiler.reads_content
+
+
+def compile_conditions(
+    predicate: Node, *, is_latest_only: bool, namespace: str | None, can_read_content: bool
+) -> Conditions:
+    """Compile a predicate.
+
+    Args:
+        predicate: A checked tree.
+        is_latest_only: Whether only the latest version of each artifact is meant.
+        namespace: Only rows of this one, whatever the predicate says.
+        can_read_content: Whether JSON content can be joined.
+
+    Raises:
+        QueryError: The predicate can never be true or false.
+    """
+    conjuncts = _conjuncts(predicate)
+    bound = namespace if namespace is not None else _bound_namespace(conjuncts)
+    compiler = Compiler(masked=_INDEXED if bound is not None else frozenset())
+    certain: list[str] = []
+    if namespace is not None:
+        certain.append(f"c.namespace = {compiler.parameter(namespace)}")
+    if is_latest_only:
+        certain.append("c.is_latest = 1")
+    uncertain: list[Fragment] = []
+    metadata_only: list[str] = []
+    residual: list[Node] = []
+    for node in conjuncts:
+        before = compiler.reads_content
+        compiler.reads_content = False
+        try:
+            fragment = compiler.compile(node)
+        except Uncompilable:
+            compiler.reads_content = before
+            residual.append(node)
+            continue
+        reads_content = compiler.reads_content
+        if reads_content and not can_read_content:
+            compiler.reads_content = before
+            residual.append(node)
+            continue
+        compiler.reads_content = before or reads_content
+        if len(conjuncts) == 1 and fragment.kind not in {"bool", "json", "error"}:
+            raise QueryError(
+                f"the predicate gives a {fragment.kind}, it must be true or false",
+                hint="compare it, as in: swamp data query 'modelName == \"m\"'",
+            )
+        condition = as_kind(fragment, "bool")
+        if condition.can_fail or reads_content:
+            uncertain.append(condition)
+            if not reads_content:
+                metadata_only.append(f"({condition.sql}) IS NOT 0")
+        else:
+            certain.append(condition.sql)
+    return Conditions(
+        tuple(certain),
+        join_logic("&&", uncertain) if uncertain else None,
+        tuple(metadata_only),
+        tuple(residual),
+        compiler,
+        bound,
+    )
+
+
+def _conjuncts(node: Node) -> list[Node]:
+    if isinstance(node, Logic) and node.op == "&&":
+        return [part for operand in node.operands for part in _conjuncts(operand)]
+    return [node]
+
+
+def _bound_namespace(conjuncts: Sequence[Node]) -> str | None:
+    for node in conjuncts:
+        if isinstance(node, Binary) and node.op == "==":
+            for name, value in ((node.left, node.right), (node.right, node.left)):
+                is_name = isinstance(name, Ident) and FIELDS.get(name.name, ("", ""))[1] == "namespace"
+                if is_name and isinstance(value, Literal) and isinstance(value.value, str):
+                    return value.value
+    return None
+
+
+class Statement(NamedTuple):
+    """SQL text with its parameters."""
+
+    sql: str
+    parameters: dict[str, Any]
+
+
+FULL_ROW: Final = tuple(f"c.{column}" for column in COLUMNS)
+
+
+def make_statement(
+    conditions: Conditions,
+    order: Order,
+    *,
+    columns: Sequence[str] = FULL_ROW,
+    after: tuple[Any, ...] | None = None,
+    limit: int | None = None,
+    on_failure: str | None = None,
+    counts_visits: str | None = None,
+) -> Statement:
+    """Make the statement that lists what matches.
+
+    Its columns are the row's number, the state of the predicate (1 it holds, NULL the evaluator must tell), and
+    those asked for.
+
+    Args:
+        conditions: The compiled predicate.
+        order: How rows are sorted.
+        columns: What to select.
+        after: Values of the order's columns behind which to begin.
+        limit: Rows at most.
+        on_failure: Name of an SQL function that is told the rows for which the predicate fails; those are left out.
+            Without it they are listed with the state NULL.
+        counts_visits: Name of an SQL function that is called once for every row looked at.
+    """
+    parameters = dict(conditions.compiler.parameters)
+    where = list(conditions.certain)
+    if counts_visits:
+        where.insert(0, f"{counts_visits}(c.rowid)")
+    state = "1"
+    if conditions.uncertain is not None:
+        condition = conditions.uncertain.sql
+        if conditions.reads_content and not on_failure:
+            condition = f"CASE WHEN {IS_UNAVAILABLE} THEN NULL ELSE {condition} END"
+        if on_failure:
+            report = f"{on_failure}(c.rowid)"
+            if conditions.certain:
+                report = f"CASE WHEN {' AND '.join(conditions.certain)} THEN {report} ELSE 0 END"
+            where.append(f"coalesce({condition}, {report})")
+        else:
+            where.append(f"({condition}) IS NOT 0")
+            state = f"({condition})"
+    if after is not None:
+        text, values = position_condition(order, after)
+        where.append(text)
+        parameters.update(values)
+    # Walking the index of createdAt is worth it for a page; for everything, sorting what matched is faster. Of a statement
+    # bound to a namespace, only indexes that begin with the namespace are of use.
+    keeps_index = limit is not None and conditions.namespace is None
+    sql = f"SELECT c.rowid, {state}, {', '.join(columns)} FROM catalog AS c"  # noqa: S608  values are parameters
+    if conditions.reads_content:
+        sql += JOIN
+    if where:
+        sql += " WHERE " + " AND ".join(where)
+    sql += f" ORDER BY {order.to_sql(keeps_index=keeps_index)}"
+    if limit is not None:
+        sql += f" LIMIT {int(limit)}"
+    return Statement(sql, parameters)
