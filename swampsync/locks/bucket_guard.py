@@ -1,0 +1,100 @@
+"""Locks of a datastore in a bucket, where the log is what safety rests on and the structural lock is courtesy.
+
+Model locks lie in the clone's local copy: they keep processes of one clone from writing one artifact at once. Nobody
+drains anything: a structural command that meets a push is refused by the log, and plans again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from swampsync.backends.base import ObjectStore
+from swampsync.disk import Disk
+from swampsync.layout import Layout
+from swampsync.locks.directory_guard import DirectoryGuard
+from swampsync.locks.guard import HeldLocks
+from swampsync.locks.keeper import KeeperParts, LeaseKeeper
+from swampsync.locks.object_store import ObjectLeaseStore
+from swampsync.locks.parent import child_environment
+from swampsync.locks.status import LockState, ReleaseOutcome, break_lock, list_locks
+from swampsync.locks.timing import BUCKET_RETRY_BASE_SECONDS, BUCKET_RETRY_MAX_SECONDS
+
+
+class BucketGuard:
+    """A `LockGuard` for a datastore in a bucket.
+
+    Args:
+        layout: Of the local copy; the lock's key in the bucket is the same as on a directory.
+        disk: Where the local copy is.
+        store: The bucket.
+        parts: See `KeeperParts`.
+    """
+
+    def __init__(self, layout: Layout, disk: Disk, store: ObjectStore, parts: KeeperParts) -> None:
+        self._layout = layout
+        self._parts = parts
+        self._copy = DirectoryGuard(layout, disk, parts)
+        self._store = ObjectLeaseStore(store)
+        timing = replace(
+            parts.timing,
+            retry_base_seconds=max(parts.timing.retry_base_seconds, BUCKET_RETRY_BASE_SECONDS),
+            retry_max_seconds=max(parts.timing.retry_max_seconds, BUCKET_RETRY_MAX_SECONDS),
+        )
+        self._keeper = LeaseKeeper(self._store, replace(parts, timing=timing))
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether the bucket lacks compare-and-swap, so that a lock is create-only and expiry."""
+        return self._store.is_weak
+
+    @contextmanager
+    def model_lock(
+        self, models: Iterable[tuple[str, str]], *, command: str, wait_seconds: float | None = None
+    ) -> Iterator[HeldLocks]:
+        """Hold models' locks in the local copy."""
+        waiting = self._keeper.make_waiting(wait_seconds)
+        with ExitStack() as stack:
+            leases = [stack.enter_context(lease) for lease in self._copy.take_models(models, command, waiting)]
+            yield HeldLocks(tuple(leases))
+
+    @contextmanager
+    def structural_lock(self, *, command: str, wait_seconds: float | None = None) -> Iterator[HeldLocks]:
+        """Hold the structural lock in the bucket."""
+        key = self._layout.structural_lock_key()
+        with self._keeper.acquire(key, command=command, wait_seconds=wait_seconds) as lease:
+            yield HeldLocks((lease,))
+
+    @contextmanager
+    def definition_lock(self, name: str, *, command: str) -> Iterator[HeldLocks]:
+        """Hold the lock that guards the creation of an automatic definition, in the local copy."""
+        with self._copy.definition_lock(name, command=command) as held:
+            yield held
+
+    def status(self) -> list[LockState]:
+        """Look at the locks that somebody has: models of this clone, then the structural one in the bucket."""
+        key = self._layout.structural_lock_key()
+        structural = list_locks(
+            self._store, [(key, "", key)], processes=self._parts.processes, now=self._parts.clock.now()
+        )
+        return [state for state in self._copy.status() if state.scope] + structural
+
+    def release(self, model: tuple[str, str] | None = None, *, nonce: str | None = None) -> ReleaseOutcome:
+        """Break a lock."""
+        if model is not None:
+            return self._copy.release(model, nonce=nonce)
+        return break_lock(self._store, self._layout.structural_lock_key(), nonce=nonce)
+
+    def child_environment(self) -> dict[str, str]:
+        """Return the variables for a child."""
+        return child_environment((*self._keeper.leases(), *self._copy.leases()))
+
+    def release_all(self) -> None:
+        """Give everything back."""
+        self._keeper.release_all()
+        self._copy.release_all()
+
+    def sweep(self) -> int:
+        """Remove what processes that died in the middle of taking a lock left in the local copy."""
+        return self._copy.sweep()

@@ -1,0 +1,80 @@
+"""The one local lock of a clone: push, pull, renumbering and hydration change its copy and its state one at a time.
+
+This is mutual exclusion of processes on one machine, by filelock; it is no lease, and a dead process holds nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from swampsync.clock import Clock
+from swampsync.errors import LockTimeout
+
+_PAUSE_SECONDS: Final = 0.02
+_MAX_PAUSE_SECONDS: Final = 0.5
+
+
+class CloneLock:
+    """Mutual exclusion inside one clone; not reentrant.
+
+    Args:
+        path: Of the lock file, in the repo's own `.swamp`.
+        clock: Where the time comes from.
+        rng: Spreads the pauses between tries.
+        wait_seconds: For how long to wait.
+        on_wait: Told once if the lock is held.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        wait_seconds: float = 60.0,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._rng = rng
+        self._wait_seconds = wait_seconds
+        self._on_wait = on_wait
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the lock.
+
+        Raises:
+            LockTimeout: Another process or thread of this clone held it for all that time.
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 -- commands that never sync need not load it
+
+        lock = FileLock(self._path, timeout=0, thread_local=False)
+        started = self._clock.uptime()
+        pause = _PAUSE_SECONDS
+        is_told = False
+        while True:
+            try:
+                lock.acquire()
+                break
+            except Timeout as error:
+                waited = self._clock.uptime() - started
+                if waited >= self._wait_seconds:
+                    raise LockTimeout(
+                        f"another command in this clone is syncing — timed out after {round(waited * 1000)}ms",
+                        hint="wait for it to finish; a process that died holds nothing",
+                        key=self._path,
+                    ) from error
+            if self._on_wait is not None and not is_told:
+                is_told = True
+                self._on_wait("waiting for another command in this clone to finish syncing")
+            remaining = self._wait_seconds - (self._clock.uptime() - started)
+            self._clock.sleep(max(0.0, min(pause * self._rng.uniform(0.75, 1.25), remaining)))
+            pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+        try:
+            yield
+        finally:
+            lock.release()

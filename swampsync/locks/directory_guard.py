@@ -1,0 +1,144 @@
+"""Locks of a datastore on a directory, where the lock is what safety rests on.
+
+Structural commands and writers of models keep each other out by looking twice. A writer looks at the structural lock
+before and after it takes its model's lock, and gives the latter back if the former is held. A structural command
+waits for the model locks, takes its lock, and waits for the model locks again: a writer that had passed its second
+look before the lock was taken has its own lock by then, and is seen. swamp does the same.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Final
+
+from swampsync.disk import Disk
+from swampsync.errors import LockHeld
+from swampsync.layout import Layout
+from swampsync.locks.directory import DirectoryLeaseStore
+from swampsync.locks.guard import HeldLocks
+from swampsync.locks.keeper import KeeperParts, LeaseKeeper
+from swampsync.locks.kept import KeptLease
+from swampsync.locks.model_walk import find_model_locks, walk_model_directories
+from swampsync.locks.parent import child_environment
+from swampsync.locks.status import LockState, ReleaseOutcome, break_lock, list_locks
+from swampsync.locks.waiting import Waiting
+
+DEFINITION_TTL_SECONDS: Final = 5.0
+DEFINITION_WAIT_SECONDS: Final = 10.0
+
+
+class DirectoryGuard:
+    """A `LockGuard` for a datastore on a directory, where locks are safety.
+
+    Args:
+        layout: Whose locks.
+        disk: Where they are.
+        parts: See `KeeperParts`.
+    """
+
+    def __init__(self, layout: Layout, disk: Disk, parts: KeeperParts) -> None:
+        self._layout = layout
+        self._disk = disk
+        self._parts = parts
+        self._store = DirectoryLeaseStore(
+            disk, clock=parts.clock, new_id=parts.new_id, claim_ttl_seconds=parts.timing.ttl_seconds
+        )
+        self._keeper = LeaseKeeper(self._store, parts)
+        short = replace(parts.timing, ttl_seconds=DEFINITION_TTL_SECONDS, heartbeat_seconds=DEFINITION_TTL_SECONDS / 3)
+        self._definitions = LeaseKeeper(self._store, replace(parts, timing=short))
+
+    @contextmanager
+    def model_lock(
+        self, models: Iterable[tuple[str, str]], *, command: str, wait_seconds: float | None = None
+    ) -> Iterator[HeldLocks]:
+        """Hold models' locks while nobody holds the structural one."""
+        models = tuple(models)
+        structural = self._structural_path()
+        waiting = self._keeper.make_waiting(wait_seconds)
+        watcher = self._keeper.make_watcher()
+        while True:
+            self._keeper.wait_until_free(structural, waiting=waiting, watcher=watcher)
+            with ExitStack() as stack:
+                leases = tuple(stack.enter_context(lease) for lease in self.take_models(models, command, waiting))
+                sight = self._store.inspect(structural)
+                if sight is None or self._keeper.is_ours(sight):
+                    yield HeldLocks(leases)
+                    return
+            # A structural command came between the two looks; it now waits for the locks we have just given back.
+
+    def take_models(self, models: Iterable[tuple[str, str]], command: str, waiting: Waiting) -> Iterator[KeptLease]:
+        """Take models' locks one after the other, in an order that is the same for everybody."""
+        for path in sorted({self._model_path(model) for model in models}):
+            yield self._keeper.acquire(path, command=command, waiting=waiting)
+
+    @contextmanager
+    def structural_lock(self, *, command: str, wait_seconds: float | None = None) -> Iterator[HeldLocks]:
+        """Hold the structural lock while nobody holds a model's."""
+        waiting = self._keeper.make_waiting(wait_seconds)
+        self._drain(waiting)
+        with self._keeper.acquire(self._structural_path(), command=command, waiting=waiting) as lease:
+            self._drain(waiting)
+            yield HeldLocks((lease,))
+
+    @contextmanager
+    def definition_lock(self, name: str, *, command: str) -> Iterator[HeldLocks]:
+        """Hold the lock that guards the creation of an automatic definition."""
+        path = self._layout.definition_lock_path(name)
+        with self._definitions.acquire(path, command=command, wait_seconds=DEFINITION_WAIT_SECONDS) as lease:
+            yield HeldLocks((lease,))
+
+    def status(self) -> list[LockState]:
+        """Look at the locks that somebody has."""
+        locks = [
+            (posixpath.relpath(path, self._layout.base), scope, path)
+            for scope, path in sorted(find_model_locks(self._disk, self._data_path()))
+        ]
+        locks.append((self._layout.structural_lock_key(), "", self._structural_path()))
+        return list_locks(self._store, locks, processes=self._parts.processes, now=self._parts.clock.now())
+
+    def release(self, model: tuple[str, str] | None = None, *, nonce: str | None = None) -> ReleaseOutcome:
+        """Break a lock."""
+        path = self._structural_path() if model is None else self._model_path(model)
+        return break_lock(self._store, path, nonce=nonce)
+
+    def child_environment(self) -> dict[str, str]:
+        """Return the variables for a child."""
+        return child_environment(self._keeper.leases())
+
+    def leases(self) -> tuple[KeptLease, ...]:
+        """Return what all threads of this process hold."""
+        return self._keeper.leases()
+
+    def release_all(self) -> None:
+        """Give everything back."""
+        self._keeper.release_all()
+        self._definitions.release_all()
+
+    def sweep(self) -> int:
+        """Remove what processes that died in the middle of taking a lock left behind more than a day ago."""
+        directories = [posixpath.dirname(self._structural_path())]
+        directories.extend(path for _, path in walk_model_directories(self._disk, self._data_path()))
+        return sum(self._store.sweep(d) for d in directories)
+
+    def _structural_path(self) -> str:
+        return self._layout.lock_path(self._layout.structural_lock_key())
+
+    def _model_path(self, model: tuple[str, str]) -> str:
+        return self._layout.lock_path(self._layout.model_lock_key(*model))
+
+    def _data_path(self) -> str:
+        return self._layout.datastore_path("data")
+
+    def _drain(self, waiting: Waiting) -> None:
+        watcher = self._keeper.make_watcher()
+        for _, path in find_model_locks(self._disk, self._data_path()):
+            if self._keeper.holds(path):
+                raise LockHeld(
+                    f"lock `{path}` is held by this very command, which would wait for itself",
+                    hint="take the structural lock before, or instead of, a model's",
+                    key=path,
+                )
+            self._keeper.wait_until_free(path, waiting=waiting, watcher=watcher)

@@ -1,0 +1,79 @@
+"""The LockGuard interface: which locks a command takes, in which order, and whom it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from swampsync.locks.kept import KeptLease
+from swampsync.locks.status import LockState, ReleaseOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLocks:
+    """The leases a command works under.
+
+    Args:
+        leases: Structural or of models, in the order of their keys.
+    """
+
+    leases: tuple[KeptLease, ...]
+
+    def check(self) -> None:
+        """Make sure that all of them are still ours; before every write.
+
+        Raises:
+            LeaseLost: One is not.
+        """
+        for lease in self.leases:
+            lease.check()
+
+
+class LockGuard(Protocol):
+    """The locks of one namespace."""
+
+    def model_lock(
+        self, models: Iterable[tuple[str, str]], *, command: str, wait_seconds: float | None = None
+    ) -> AbstractContextManager[HeldLocks]:
+        """Hold the locks of models, each a type and an id, for writing into them.
+
+        Raises:
+            LockTimeout: Somebody else held one, or the structural lock, for too long.
+            LockHeld: Somebody holds one and we do not wait; or we hold it ourselves already.
+        """
+        ...
+
+    def structural_lock(self, *, command: str, wait_seconds: float | None = None) -> AbstractContextManager[HeldLocks]:
+        """Hold the namespace for a structural command.
+
+        Raises:
+            LockTimeout: Somebody else held it, or a model's lock, for too long.
+            LockHeld: Somebody holds it and we do not wait; or we hold it ourselves already.
+        """
+        ...
+
+    def definition_lock(self, name: str, *, command: str) -> AbstractContextManager[HeldLocks]:
+        """Hold the lock that guards the creation of an automatic definition.
+
+        Raises:
+            LockTimeout: Somebody else held it for too long.
+        """
+        ...
+
+    def status(self) -> list[LockState]:
+        """Look at the locks that somebody has: models first, the structural lock last."""
+        ...
+
+    def release(self, model: tuple[str, str] | None = None, *, nonce: str | None = None) -> ReleaseOutcome:
+        """Break a model's lock, or the structural one; refused if `nonce` is given and the holder has changed."""
+        ...
+
+    def child_environment(self) -> dict[str, str]:
+        """Return the variables for a program that we start, and wait for, while this process holds locks."""
+        ...
+
+    def release_all(self) -> None:
+        """Give everything back; for a process that is about to be ended by a signal."""
+        ...

@@ -1,0 +1,133 @@
+"""What `lock status` shows and `lock release` breaks; neither ever waits for a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from swampsync.locks.identity import ProcessState, ProcessTable, find_process_state
+from swampsync.locks.lease import LockRecord, Sight
+from swampsync.locks.store import LeaseStore
+from swampsync.locks.waiting import find_age
+
+NOTHING_HELD = "no lock held"
+HOLDER_CHANGED = "the holder has changed"
+IN_USE = "somebody else is taking the lock over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockState:
+    """One lock, for people.
+
+    Args:
+        key: Relative to the datastore's base: `.locks/infra.lock`.
+        scope: The model as `type/id`; empty for the structural lock.
+        state: `held`; `expired` where the holder is known to be gone; `torn` where the file cannot be read.
+        record: What the lock says; `None` if torn.
+        is_alive: Whether the holder's process runs; `None` where we cannot know.
+        age_seconds: Since it was taken, by the wall clocks; `None` if unknown.
+        heartbeat_age_seconds: Since the last heartbeat, by the wall clocks; `None` if unknown.
+    """
+
+    key: str
+    scope: str
+    state: Literal["held", "expired", "torn"]
+    record: LockRecord | None
+    is_alive: bool | None
+    age_seconds: float | None
+    heartbeat_age_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOutcome:
+    """What came of breaking a lock.
+
+    Args:
+        is_released: Whether it was broken.
+        reason: Why not: one of the constants above.
+        previous: Who had it; `None` if nobody, or a torn file.
+    """
+
+    is_released: bool
+    reason: str = ""
+    previous: LockRecord | None = None
+
+
+def describe_lock(sight: Sight, *, key: str, scope: str, processes: ProcessTable, now: datetime) -> LockState:
+    """Say of one lock what can be said at one look.
+
+    The wall clocks of two hosts are not compared: a silent holder elsewhere shows as held, with its age.
+    """
+    if not isinstance(sight.record, LockRecord):
+        return LockState(
+            key=key,
+            scope=scope,
+            state="torn",
+            record=None,
+            is_alive=None,
+            age_seconds=None,
+            heartbeat_age_seconds=None,
+        )
+    record = sight.record
+    process = find_process_state(record, processes)
+    heartbeat_age = find_age(record, now)
+    is_silent = (
+        record.hostname == processes.hostname and heartbeat_age is not None and 0 < record.ttl_ms < heartbeat_age * 1000
+    )
+    return LockState(
+        key=key,
+        scope=scope,
+        state="expired" if is_silent or process is ProcessState.GONE else "held",
+        record=record,
+        is_alive={ProcessState.RUNNING: True, ProcessState.GONE: False}.get(process),
+        age_seconds=find_age(record, now, is_first=True),
+        heartbeat_age_seconds=heartbeat_age,
+    )
+
+
+def list_locks(
+    store: LeaseStore,
+    locks: Iterable[tuple[str, str, str]],
+    *,
+    processes: ProcessTable,
+    now: datetime,
+) -> list[LockState]:
+    """Look at locks; those that nobody has are left out.
+
+    Args:
+        store: Where they live.
+        locks: What to call each lock, its scope (see `LockState`), and its key in the store.
+        processes: Tells which holders of our own machine still run.
+        now: The wall clock.
+    """
+    states = []
+    for shown, scope, key in locks:
+        sight = store.inspect(key)
+        if sight is not None:
+            states.append(describe_lock(sight, key=shown, scope=scope, processes=processes, now=now))
+    return states
+
+
+def break_lock(store: LeaseStore, key: str, *, nonce: str | None) -> ReleaseOutcome:
+    """Break a lock, whoever has it, or only if it still has the nonce that somebody saw.
+
+    Args:
+        store: Where it lives.
+        key: In the store.
+        nonce: Refuse if the lock has another one; `None` for whoever has it now.
+    """
+    sight = store.inspect(key)
+    if sight is None:
+        return ReleaseOutcome(is_released=False, reason=NOTHING_HELD)
+    previous = sight.record if isinstance(sight.record, LockRecord) else None
+    if nonce is not None and sight.nonce != nonce:
+        return ReleaseOutcome(is_released=False, reason=HOLDER_CHANGED, previous=previous)
+    if store.remove(sight):
+        return ReleaseOutcome(is_released=True, previous=previous)
+    current = store.inspect(key)
+    if current is None:
+        return ReleaseOutcome(is_released=False, reason=NOTHING_HELD)
+    reason = HOLDER_CHANGED if current.nonce != sight.nonce else IN_USE
+    return ReleaseOutcome(is_released=False, reason=reason, previous=previous)

@@ -1,0 +1,64 @@
+"""Which lock each command takes.
+
+Reads take none, so they never wait. On a directory a writer takes its models' locks and a structural command the
+namespace's. Against a bucket a writer takes its models' locks in the local copy only, and pushing is the log's affair.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class LockKind(Enum):
+    """What a command locks."""
+
+    NONE = "none"
+    MODEL = "model"
+    STRUCTURAL = "structural"
+
+
+_NONE = (
+    "--version",
+    "repo init", "repo status", "repo upgrade", "repo deinit",
+    "config get", "config set", "config unset", "config list",
+    "data get", "data list", "data query", "data search", "data versions",
+    "datastore status", "datastore sync", "datastore log", "datastore verify",
+    "datastore lock status", "datastore lock release", "datastore catalog pull", "datastore catalog export",
+    "namespace set", "namespace unset", "namespace list", "namespace describe", "namespace join", "namespace follow",
+    "namespace meta get", "namespace stats", "namespace policy", "namespace resolve", "namespace validate",
+    "bridge add", "bridge list", "bridge rm", "bridge run", "bridge dead list", "bridge dead retry",
+    "bridge dead purge",
+    "model create", "model list",
+    "doctor datastores", "doctor backend",
+    "exec", "demo", "selftest", "completion",
+)  # fmt: skip
+_MODEL = ("data put", "data import", "data delete", "data rename", "data copy", "datastore undelete")
+_STRUCTURAL = (
+    "data gc", "data prune",
+    "datastore setup filesystem", "datastore setup s3", "datastore vacuum", "datastore compact", "datastore reindex",
+    "namespace migrate", "namespace delete", "namespace retention", "namespace meta set", "namespace meta unset",
+    "doctor datastores --repair",
+)  # fmt: skip
+
+COMMAND_LOCKS: Final[dict[str, LockKind]] = {
+    **dict.fromkeys(_NONE, LockKind.NONE),
+    **dict.fromkeys(_MODEL, LockKind.MODEL),
+    **dict.fromkeys(_STRUCTURAL, LockKind.STRUCTURAL),
+}
+
+
+def find_lock_kind(command: str, *, is_dry_run: bool = False) -> LockKind:
+    """Say which lock a command takes.
+
+    Args:
+        command: The words after `swamp`, with the flag that turns a check into a repair: `data gc`.
+        is_dry_run: Whether it only shows what it would do.
+
+    Raises:
+        KeyError: There is no such command; a new one is added to the table first.
+    """
+    words = command.removeprefix("datastore ") if command.startswith("datastore namespace ") else command
+    words = "repo init" if words == "init" else words
+    kind = COMMAND_LOCKS[words]
+    return LockKind.NONE if is_dry_run else kind

@@ -1,0 +1,51 @@
+"""How long a holder may be silent, how often it tells that it lives, and how long others wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swampsync.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockTiming:
+    """Durations of locking, in seconds; the defaults are swamp's where swamp has them.
+
+    Args:
+        ttl_seconds: For how long a holder may be silent before others take its lock over.
+        heartbeat_seconds: How often a holder tells that it lives.
+        wait_seconds: For how long a lock is waited for; 0 for not at all.
+        retry_base_seconds: The first pause between two tries.
+        retry_max_seconds: The longest pause between two tries.
+    """
+
+    ttl_seconds: float = 30.0
+    heartbeat_seconds: float = 10.0
+    wait_seconds: float = 60.0
+    retry_base_seconds: float = 0.02
+    retry_max_seconds: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.heartbeat_seconds <= 0 or self.lost_after_seconds <= self.heartbeat_seconds:
+            raise InvalidInput(
+                f"a heartbeat of {self.heartbeat_seconds:g} s does not fit a lock's TTL of {self.ttl_seconds:g} s",
+                hint="the TTL must be more than two and a half heartbeats",
+            )
+
+    @property
+    def lost_after_seconds(self) -> float:
+        """After so much silence a holder declares itself lost: one and a half heartbeats before others may act."""
+        return self.ttl_seconds - 1.5 * self.heartbeat_seconds
+
+    def find_wait_problem(self) -> str | None:
+        """Say what is wrong with the time to wait, for a warning; `None` if it is fine."""
+        if 0 < self.wait_seconds < self.ttl_seconds:
+            return (
+                f"a wait of {self.wait_seconds:g} s for locks is shorter than their TTL of {self.ttl_seconds:g} s: "
+                "the lock of a crashed process on another machine cannot be outwaited"
+            )
+        return None
+
+
+BUCKET_RETRY_BASE_SECONDS = 0.1
+BUCKET_RETRY_MAX_SECONDS = 2.0
