@@ -1,0 +1,85 @@
+"""Catching up: from any position to the head of a log by the shorter way.
+
+Near the head that is the tail alone: one request if nothing is new. A new clone, one that is a thousand commits behind,
+and one whose log was replaced start over from the newest checkpoint that can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from swampsync.log.checkpoint import LoadedCheckpoint, readable_checkpoints
+from swampsync.log.commit import PublishedCommit
+from swampsync.log.log import PAGE_KEYS, Log
+from swampsync.log.state import NamespaceState
+from swampsync.log.tail import BEGINNING, Freshness, Position, Tail, tail
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """The way to the head.
+
+    Args:
+        starts_over: Forget what was applied; `checkpoint`, or emptiness, is the state to begin with.
+        is_replaced: The log is not the one that was applied; what is pending must be kept.
+        checkpoint: Whose rows come first, if any.
+        tail: What comes then.
+    """
+
+    starts_over: bool
+    is_replaced: bool
+    checkpoint: LoadedCheckpoint | None
+    tail: Tail
+
+    @property
+    def is_nothing_new(self) -> bool:
+        """Whether there is nothing to apply."""
+        return not self.starts_over and not self.tail.entries
+
+    def commits(self) -> Iterator[PublishedCommit]:
+        """Read and verify the commits of the tail; see `Tail.commits`."""
+        return self.tail.commits()
+
+
+def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS) -> CatchUp:
+    """Find the way from a position to the head; reads no commit yet.
+
+    Args:
+        log: Which.
+        position: Up to where it was applied; `BEGINNING` for a new clone.
+        page_keys: From how many commits on a checkpoint is looked for.
+
+    Raises:
+        DataError: A commit is too large to be one.
+        Unavailable: The listing does not show what a read finds.
+    """
+    is_replaced = False
+    if position.seq > 0:
+        seen = tail(log, position, limit=page_keys)
+        if seen.freshness in {Freshness.NOTHING_NEW, Freshness.NEWER}:
+            return CatchUp(starts_over=False, is_replaced=False, checkpoint=None, tail=seen)
+        is_replaced = seen.freshness is Freshness.REPLACED
+    for checkpoint in readable_checkpoints(log):
+        if not is_replaced and checkpoint.position.seq <= position.seq:
+            break
+        seen = tail(log, checkpoint.position, limit=None)
+        if seen.freshness is not Freshness.REPLACED:
+            return CatchUp(starts_over=True, is_replaced=is_replaced, checkpoint=checkpoint, tail=seen)
+    start = BEGINNING if is_replaced else position
+    seen = tail(log, start, limit=None)
+    return CatchUp(starts_over=start.seq == 0, is_replaced=is_replaced, checkpoint=None, tail=seen)
+
+
+def read_state(log: Log) -> tuple[NamespaceState, Position]:
+    """Read the state at the head into memory, with where that is; for what must know everything at once."""
+    way = catch_up(log, BEGINNING)
+    state = NamespaceState()
+    if way.checkpoint is not None:
+        start = way.checkpoint.position
+        state = NamespaceState.from_rows(way.checkpoint.rows(), seq=start.seq, commit_id=start.id)
+    head = way.tail.position
+    for published in way.commits():
+        state.apply(published.commit, log.rows(published.commit))
+        head = Position.of(published)
+    return state, head
