@@ -7,7 +7,7 @@ swamp and we write (nearly always), the strict reader, and PyYAML. All three giv
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from swampsync.artifacts.core_schema import resolve_plain
 from swampsync.artifacts.metadata import Metadata, Owner, metadata_from_json, owner_to_json
@@ -71,7 +71,9 @@ def parse_metadata(data: bytes, *, path: str) -> Metadata:
             return metadata
     values = parse_strict(text, plain=resolve_plain)
     if values is None:
-        values = _load(text, path)
+        from swampsync.artifacts.load_yaml import load_yaml  # noqa: PLC0415  slow to import, and nearly never needed
+
+        values = load_yaml(text, path)
     return metadata_from_json(values, source=f"`{path}`")
 
 
@@ -136,44 +138,3 @@ def _from_match(match: re.Match[str]) -> Metadata | None:
         lifecycle=lifecycle,
         renamed_to=renamed_to,
     )
-
-
-def _load(text: str, path: str) -> dict[Any, Any]:
-    """Read with PyYAML, keeping apart what is quoted from what is not."""
-    import yaml
-
-    try:
-        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "malformed"
-        raise DataError(f"`{path}`: not readable as YAML{place}: {problem}", key=path) from error
-    if not isinstance(node, yaml.MappingNode):
-        raise DataError(f"`{path}`: {'empty' if node is None else 'no YAML mapping'}", key=path)
-
-    known: dict[int, Any] = {}
-
-    def value_of(node: yaml.Node) -> Any:
-        if id(node) in known:
-            return known[id(node)]
-        known[id(node)] = None  # what an alias finds that points at its own parent
-        value: Any
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            raise DataError(f"`{path}`: unknown YAML tag `{node.tag}`", key=path)
-        if isinstance(node, yaml.ScalarNode):
-            value = node.value if node.style else resolve_plain(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            value = {}
-            for key, item in node.value:
-                if not isinstance(key, yaml.ScalarNode) or key.value in value:
-                    line = key.start_mark.line + 1
-                    raise DataError(f"`{path}`: a key that is doubled or no text at line {line}", key=path)
-                value[key.value] = value_of(item)
-        else:
-            value = [value_of(item) for item in node.value]
-        known[id(node)] = value
-        return value
-
-    values: dict[Any, Any] = value_of(node)
-    return values

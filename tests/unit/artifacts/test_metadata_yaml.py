@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swampsync.artifacts.core_schema import resolve_plain
+from swampsync.artifacts.load_yaml import load_yaml
 from swampsync.artifacts.metadata import Metadata, Owner, metadata_from_json, metadata_to_json
-from swampsync.artifacts.metadata_yaml import _USUAL, _load, format_metadata, parse_metadata
+from swampsync.artifacts.metadata_yaml import _USUAL, format_metadata, parse_metadata
 from swampsync.errors import DataError
 from swampsync.strict_yaml import parse_strict
 
@@ -100,7 +101,7 @@ def test_all_three_ways_of_reading_agree_on_fixtures() -> None:
         usual = parse_metadata(text.encode(), path=path)
         strict = parse_strict(text, plain=resolve_plain)
         assert strict is not None
-        assert metadata_from_json(strict) == usual == metadata_from_json(_load(text, path)), path
+        assert metadata_from_json(strict) == usual == metadata_from_json(load_yaml(text, path)), path
 
 
 def test_swamps_quoting_styles_are_reproduced() -> None:
@@ -150,7 +151,7 @@ def test_anything_formatted_reads_back_the_same(values: Metadata) -> None:
     """Whatever the texts are, our reader and PyYAML's safe loader read what was written, types included."""
     data = format_metadata(values)
     assert parse_metadata(data, path="p") == values
-    assert metadata_from_json(_load(data.decode(), "p")) == values
+    assert metadata_from_json(load_yaml(data.decode(), "p")) == values
     assert yaml.safe_load(data.decode("utf-8")) == metadata_to_json(values)
 
 
@@ -173,7 +174,9 @@ def test_fast_ways_agree_with_pyyaml_on_mutated_documents(values: Metadata, data
             return "refused"
         return result
 
-    assert read(lambda: parse_metadata(text.encode(), path="p")) == read(lambda: metadata_from_json(_load(text, "p")))
+    assert read(lambda: parse_metadata(text.encode(), path="p")) == read(
+        lambda: metadata_from_json(load_yaml(text, "p"))
+    )
 
 
 @pytest.mark.parametrize(
