@@ -1,54 +1,58 @@
 """`.swamp.yaml` as a document that is edited in place: what was not asked to change stays, byte for byte.
 
 Loading a file and dumping it again would lose comments, order and quoting, and turn `yes` or a version like
-`1:30` into something else. So values are read as text, and a change replaces only the spans it must; every change
-is checked by reading the new text before anybody gets to see it.
+`1:30` into something else. So values are read as text, and a change replaces only the spans it must.
+
+Reading the plain shape that swamp and we write takes the strict reader only; PyYAML and everything that knows of
+spans is imported when something else has to be read, an error placed, or a setting changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
-from swampsync.config.yaml_edit import Editor, NotEditable, Splice, apply_splices
-from swampsync.config.yaml_scalars import NewValue
-from swampsync.config.yaml_tree import (
-    BOOL_TAG,
-    INT_TAG,
-    STRING_TAG,
-    AliasNode,
-    ListNode,
-    MapNode,
-    Node,
-    Position,
-    invalid_at,
-    locate,
-    parse_tree,
-)
 from swampsync.errors import InvalidInput
 from swampsync.strict_yaml import parse_strict
 
-__all__ = ["ConfigDocument", "ConfigValue", "NewValue"]
+if TYPE_CHECKING:
+    from swampsync.config.yaml_tree import MapNode, Position
 
 # What a setting reads as: text as it stands, `None` for YAML's nothing, lists and maps of these.
 ConfigValue = str | None | list["ConfigValue"] | dict[str, "ConfigValue"]
 
+# What may be written. Types are the schema's matter, so reading gives all of them back as text, lists and maps.
+NewValue = str | bool | int | Sequence[str] | Mapping[str, "NewValue"]
+
 _BOM: Final = "\ufeff"
 _NULL_WORDS: Final = frozenset({"", "~", "null", "Null", "NULL"})
-_MAX_NODES: Final = 100_000
 
 
 class ConfigDocument:
-    """A parsed configuration; immutable, an edit returns a new one."""
+    """A parsed configuration; immutable, an edit returns a new one.
+
+    Args:
+        text: The whole file.
+        path: Named in errors.
+        values: What it reads as, where that is known.
+        tree: Its tree, where that is known.
+    """
 
     __slots__ = ("_bom", "_text", "_tree", "_values", "path")
 
-    def __init__(self, text: str, *, path: str, values: dict[str, ConfigValue] | None, tree: MapNode | None) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        path: str,
+        values: dict[str, ConfigValue] | None = None,
+        tree: MapNode | None = None,
+    ) -> None:
         self.path = path
         self._bom = _BOM if text.startswith(_BOM) else ""
         self._text = text.removeprefix(_BOM)
         self._tree = tree
-        self._values = values if values is not None else _read_map(self._parsed())
+        self._values = self._read_values() if values is None else values
 
     @classmethod
     def parse(cls, data: bytes, *, path: str) -> ConfigDocument:
@@ -64,9 +68,11 @@ class ConfigDocument:
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
+            from swampsync.config.yaml_tree import invalid_at, locate  # noqa: PLC0415  (for the error only)
+
             position = locate(data[: error.start].decode(errors="replace"), len(data))
             raise invalid_at(path, position, "is not UTF-8") from error
-        return cls(text, path=path, values=_read_fast(text), tree=None)
+        return cls(text, path=path, values=_read_fast(text))
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes."""
@@ -88,19 +94,14 @@ class ConfigDocument:
 
     def position_of(self, keys: Sequence[str]) -> Position:
         """Find where the setting at `keys` stands, or what is there of the way to it."""
-        node: Node = self._parsed()
-        position = Position(1, 1)
-        for key in keys:
-            while isinstance(node, AliasNode):
-                node = node.target
-            entry = node.find(key) if isinstance(node, MapNode) else None
-            if entry is None:
-                break
-            position, node = entry.key.position, entry.value
-        return position
+        from swampsync.config.yaml_tree import find_position  # noqa: PLC0415  (for errors and `config list` only)
+
+        return find_position(self._parsed(), keys)
 
     def error_at(self, keys: Sequence[str], problem: str, *, hint: str | None = None) -> InvalidInput:
         """Make the error for a setting that cannot be used, naming file, line and column."""
+        from swampsync.config.yaml_tree import invalid_at  # noqa: PLC0415  (for the error only)
+
         error = invalid_at(self.path, self.position_of(keys), problem)
         if hint is not None:
             error.hint = hint
@@ -112,11 +113,9 @@ class ConfigDocument:
         Raises:
             InvalidInput: The file is shaped in a way that cannot be edited without touching more than this.
         """
-        tree = self._parsed()
-        expected = _set_shape(_shape_of(tree), keys, _shape_of_value(value))
-        if expected == _shape_of(tree):
-            return self
-        return self._edited(keys, expected, lambda editor: editor.set(keys, value), tree)
+        from swampsync.config.yaml_change import set_in_text  # noqa: PLC0415  (reading commands never come here)
+
+        return self._changed(*set_in_text(self._text, self._parsed(), keys, value, path=self.path))
 
     def unset(self, keys: Sequence[str]) -> ConfigDocument:
         """Return the document without a setting; the same one if it is not there.
@@ -124,103 +123,30 @@ class ConfigDocument:
         Raises:
             InvalidInput: The file is shaped in a way that cannot be edited without touching more than this.
         """
+        from swampsync.config.yaml_change import unset_in_text  # noqa: PLC0415  (reading commands never come here)
+
         if not self.has(keys):
             return self
-        tree = self._parsed()
-        return self._edited(keys, _unset_shape(_shape_of(tree), keys), lambda editor: editor.unset(keys), tree)
+        return self._changed(*unset_in_text(self._text, self._parsed(), keys, path=self.path))
 
-    def _edited(
-        self, keys: Sequence[str], expected: _Shape, edit: Callable[[Editor], list[Splice]], tree: MapNode
-    ) -> ConfigDocument:
-        name = ".".join(keys)
-        try:
-            splices = edit(Editor(self._text, tree))
-        except NotEditable as error:
-            problem = f"{error.problem}, so that `{name}` cannot be changed"
-            raise invalid_at(self.path, error.position, problem) from error
-        text = apply_splices(self._text, splices)
-        try:
-            new = parse_tree(text, path=self.path)
-        except InvalidInput:
-            new = None
-        if new is None or _shape_of(new) != expected:
-            problem = f"is written in a way in which `{name}` cannot be changed in place"
-            raise self.error_at(keys, problem, hint=f"edit `{self.path}` by hand; nothing was written")
-        return ConfigDocument(self._bom + text, path=self.path, values=None, tree=new)
+    def _changed(self, text: str, tree: MapNode) -> ConfigDocument:
+        if text == self._text:
+            return self
+        return ConfigDocument(self._bom + text, path=self.path, tree=tree)
 
     def _parsed(self) -> MapNode:
         if self._tree is None:
+            from swampsync.config.yaml_tree import parse_tree  # noqa: PLC0415  (it imports PyYAML)
+
             self._tree = parse_tree(self._text, path=self.path)
         return self._tree
+
+    def _read_values(self) -> dict[str, ConfigValue]:
+        from swampsync.config.yaml_tree import read_map  # noqa: PLC0415  (the strict reader was not sure)
+
+        return read_map(self._parsed())
 
 
 def _read_fast(text: str) -> dict[str, ConfigValue] | None:
     """Read the plain shape that swamp and we write without PyYAML; `None` for anything else."""
     return parse_strict(text, plain=lambda plain: None if plain in _NULL_WORDS else plain)
-
-
-def _read_map(node: MapNode) -> dict[str, ConfigValue]:
-    return _Reader().read_map(node)
-
-
-class _Reader:
-    """Turns a tree into values; bounded, since aliases can make a small file huge."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def read_map(self, node: MapNode) -> dict[str, ConfigValue]:
-        return {entry.key.text: self._read(entry.value) for entry in node.entries}
-
-    def _read(self, node: Node) -> ConfigValue:
-        self._count += 1
-        if self._count > _MAX_NODES:
-            raise InvalidInput("the configuration's aliases expand to too much")
-        if isinstance(node, AliasNode):
-            return self._read(node.target)
-        if isinstance(node, MapNode):
-            return self.read_map(node)
-        if isinstance(node, ListNode):
-            return [self._read(item) for item in node.items]
-        return None if node.is_null else node.text
-
-
-# The shape of a tree is what it means without where it stands: by it an edit is checked.
-_Shape = tuple[str, str] | list["_Shape"] | dict[str, "_Shape"]
-
-
-def _shape_of(node: Node) -> _Shape:
-    if isinstance(node, AliasNode):
-        return _shape_of(node.target)
-    if isinstance(node, MapNode):
-        return {entry.key.text: _shape_of(entry.value) for entry in node.entries}
-    if isinstance(node, ListNode):
-        return [_shape_of(item) for item in node.items]
-    return (node.tag, "" if node.is_null else node.text)
-
-
-def _shape_of_value(value: NewValue) -> _Shape:
-    if isinstance(value, str):
-        return (STRING_TAG, value)
-    if isinstance(value, bool):
-        return (BOOL_TAG, "true" if value else "false")
-    if isinstance(value, int):
-        return (INT_TAG, str(value))
-    if isinstance(value, Mapping):
-        return {key: _shape_of_value(item) for key, item in value.items()}
-    return [_shape_of_value(item) for item in value]
-
-
-def _set_shape(shape: _Shape, keys: Sequence[str], value: _Shape) -> _Shape:
-    if not keys:
-        return value
-    base = shape if isinstance(shape, dict) else {}
-    return {**base, keys[0]: _set_shape(base.get(keys[0], {}), keys[1:], value)}
-
-
-def _unset_shape(shape: _Shape, keys: Sequence[str]) -> _Shape:
-    if not isinstance(shape, dict) or keys[0] not in shape:
-        return shape
-    if len(keys) == 1:
-        return {key: item for key, item in shape.items() if key != keys[0]}
-    return {**shape, keys[0]: _unset_shape(shape[keys[0]], keys[1:])}

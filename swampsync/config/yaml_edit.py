@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from swampsync.config.yaml_scalars import NewValue, format_block, format_entry, format_flow, format_scalar, is_inline
+from swampsync.config.document import NewValue
+from swampsync.config.yaml_scalars import format_block, format_entry, format_flow, format_scalar, is_inline
 from swampsync.config.yaml_tree import AliasNode, Entry, ListNode, MapNode, Node, Position, ScalarNode, locate
 
 _BREAKS: Final = "\r\n"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
+from swampsync.config.document import NewValue
 from swampsync.errors import InvalidInput
-
-# What may be written into a configuration. Reading gives text, lists and maps only: types are the schema's matter.
-NewValue = str | bool | int | Sequence[str] | Mapping[str, "NewValue"]
 
 # Plain only where no schema can see anything but text: YAML 1.1 takes `yes`, `1:30`, `0o7`, `1_000` and dates for
 # something else, so what does not begin with a letter or a slash is quoted. The second form is a UUID.

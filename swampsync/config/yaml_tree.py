@@ -7,10 +7,11 @@ key that is given twice. The loader written in Python is used: its marks are exa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from swampsync.config.document import ConfigValue
 from swampsync.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS: Final = 1 << 20
 MAX_DEPTH: Final = 64
+_MAX_NODES: Final = 100_000
 
 _TAG: Final = "tag:yaml.org,2002:"
 STRING_TAG: Final = _TAG + "str"
@@ -142,6 +144,51 @@ def locate(text: str, index: int) -> Position:
 def invalid_at(path: str, position: Position, problem: str) -> InvalidInput:
     """Make the error for something wrong at a place of a file."""
     return InvalidInput(f"`{path}:{position.line}:{position.column}` {problem}", hint=_HINT, key=path)
+
+
+def find_position(root: MapNode, keys: Sequence[str]) -> Position:
+    """Find where the setting at `keys` stands, or what is there of the way to it."""
+    node: Node = root
+    position = Position(1, 1)
+    for key in keys:
+        while isinstance(node, AliasNode):
+            node = node.target
+        entry = node.find(key) if isinstance(node, MapNode) else None
+        if entry is None:
+            break
+        position, node = entry.key.position, entry.value
+    return position
+
+
+def read_map(root: MapNode) -> dict[str, ConfigValue]:
+    """Turn a tree into values.
+
+    Raises:
+        InvalidInput: Its aliases expand to too much.
+    """
+    return _Reader().read_map(root)
+
+
+class _Reader:
+    """Turns a tree into values; bounded, since aliases can make a small file huge."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def read_map(self, node: MapNode) -> dict[str, ConfigValue]:
+        return {entry.key.text: self._read(entry.value) for entry in node.entries}
+
+    def _read(self, node: Node) -> ConfigValue:
+        self._count += 1
+        if self._count > _MAX_NODES:
+            raise InvalidInput("the configuration's aliases expand to too much", hint=_HINT)
+        if isinstance(node, AliasNode):
+            return self._read(node.target)
+        if isinstance(node, MapNode):
+            return self.read_map(node)
+        if isinstance(node, ListNode):
+            return [self._read(item) for item in node.items]
+        return None if node.is_null else node.text
 
 
 class _Builder:

@@ -1,10 +1,13 @@
 """Who owns which namespace of a datastore, and who else may write in it."""
 
 from swampsync.registry.checks import CheckResult, validate_registry
-from swampsync.registry.directory import ClaimOutcome, NamespaceDescription, NamespaceStatistics, Registry, RegistryScan
+from swampsync.registry.directory import ClaimOutcome, Registry
 from swampsync.registry.manifest import (
     MembersRecord,
+    NamespaceDescription,
     NamespaceManifest,
+    NamespaceStatistics,
+    RegistryScan,
     format_manifest,
     format_members,
     parse_manifest,

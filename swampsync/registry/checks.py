@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from swampsync.errors import DataError, InvalidInput, NotFound
 from swampsync.namespace import Namespace
-from swampsync.registry.directory import Registry, RegistryScan
+from swampsync.registry.directory import Registry
+from swampsync.registry.manifest import RegistryScan
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -21,7 +20,10 @@ from swampsync.layout import Layout
 from swampsync.namespace import Namespace
 from swampsync.registry.manifest import (
     MembersRecord,
+    NamespaceDescription,
     NamespaceManifest,
+    NamespaceStatistics,
+    RegistryScan,
     format_manifest,
     format_members,
     parse_manifest,
@@ -38,38 +40,6 @@ class ClaimOutcome(Enum):
     CLAIMED = "claimed"  # nobody had it
     OWNED = "owned"  # this repo had it already
     ADOPTED = "adopted"  # a manifest that names no owner; this repo is the first member
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryScan:
-    """All namespaces of a datastore.
-
-    Args:
-        manifests: Sorted by name.
-        problems: What could not be read; the others are there all the same.
-    """
-
-    manifests: tuple[NamespaceManifest, ...]
-    problems: tuple[DataError, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamespaceStatistics:
-    """Numbers that the caller counted."""
-
-    artifacts: int
-    versions: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamespaceDescription:
-    """A namespace with all that is known of it."""
-
-    manifest: NamespaceManifest
-    record: MembersRecord
-    is_current: bool
-    statistics: NamespaceStatistics | None
 
 
 class Registry:

@@ -57,6 +57,38 @@ class MembersRecord:
         return replace(self, members=tuple(sorted({*self.members, *(repo_id for repo_id in repo_ids if repo_id)})))
 
 
+@dataclass(frozen=True, slots=True)
+class RegistryScan:
+    """All namespaces of a datastore.
+
+    Args:
+        manifests: Sorted by name.
+        problems: What could not be read; the others are there all the same.
+    """
+
+    manifests: tuple[NamespaceManifest, ...]
+    problems: tuple[DataError, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceStatistics:
+    """Numbers that the caller counted."""
+
+    artifacts: int
+    versions: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceDescription:
+    """A namespace with all that is known of it."""
+
+    manifest: NamespaceManifest
+    record: MembersRecord
+    is_current: bool
+    statistics: NamespaceStatistics | None
+
+
 def parse_manifest(data: bytes, *, path: str) -> NamespaceManifest:
     """Parse a `.namespace.json`.
 

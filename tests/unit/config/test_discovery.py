@@ -38,13 +38,13 @@ def test_walk_finds_the_nearest_repo_above(tmp_path: Path) -> None:
     assert find(outer / "x") == (str(outer), "working directory")
 
 
-@pytest.mark.parametrize("is_worktree", [False, True])
-def test_walk_stops_at_the_top_of_a_git_checkout(tmp_path: Path, is_worktree: bool) -> None:
+@pytest.mark.parametrize("git", ["directory", "file"])
+def test_walk_stops_at_the_top_of_a_git_checkout(tmp_path: Path, git: str) -> None:
     """What lies above the checkout is somebody else's, be `.git` a directory or a file."""
     make_repo(tmp_path)
     checkout = tmp_path / "checkout"
     (checkout / "sub").mkdir(parents=True)
-    if is_worktree:
+    if git == "file":
         (checkout / ".git").write_text("gitdir: elsewhere\n")
     else:
         (checkout / ".git").mkdir()

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from swampsync.config.datastore import FilesystemSettings, Hydration, S3Settings
 from swampsync.config.describe import describe_settings
-from swampsync.config.document import ConfigDocument
+from swampsync.config.document import ConfigDocument, NewValue
 from swampsync.config.settings import Flags, RepoConfig, build_layout, load_config, make_config
 from swampsync.disk import LocalDisk
 from swampsync.errors import InvalidInput, NotFound
@@ -18,6 +20,10 @@ S3 = MARKER + 'datastore:\n  type: "@swampsync/s3"\n  namespace: app\n  config:\
 
 
 def make(text: str, *, flags: Flags | None = None, **environ: str) -> RepoConfig:
+    return make_with(text, environ, flags)
+
+
+def make_with(text: str, environ: dict[str, str], flags: Flags | None = None) -> RepoConfig:
     document = ConfigDocument.parse(text.encode(), path="/r/repo/.swamp.yaml")
     return make_config(document, repo_dir="/r/repo", environ=environ, flags=flags or Flags())
 
@@ -54,11 +60,10 @@ def test_shared_directory_is_resolved_against_the_repo() -> None:
 def test_bucket_is_read_into_its_settings() -> None:
     """The prefix loses its slashes; the local copy lies in the repo."""
     config = make(
-        S3
-        + "    forcePathStyle: true\n    endpoint: http://localhost:9000\n  hydrationStrategy: lazy\n  autoSync: false\n"
+        S3 + "    forcePathStyle: true\n    endpoint: http://host:9000\n  hydrationStrategy: lazy\n  autoSync: false\n"
     )
     assert config.datastore == S3Settings(
-        bucket="team", prefix="a/b", endpoint="http://localhost:9000", force_path_style=True
+        bucket="team", prefix="a/b", endpoint="http://host:9000", force_path_style=True
     )
     assert config.is_remote
     assert config.datastore.url == "s3://team/a/b"
@@ -164,10 +169,10 @@ def test_time_limits_have_their_order() -> None:
     """Flag, file, environment, default; a variable that is no number is ignored, as in swamp."""
     env = {"SWAMP_DATASTORE_SYNC_TIMEOUT_MS": "7000ms", "SWAMP_LOCK_TIMEOUT_MS": "0x10"}
     text = MARKER + "datastore:\n  syncTimeoutMs: 8000\n"
-    assert make(MARKER, **env).sync_timeout_ms == 7_000
-    assert make(MARKER, **env).lock_timeout_ms == 16
-    assert make(text, **env).sync_timeout_ms == 8_000
-    assert make(text, flags=Flags(sync_timeout_ms=9_000), **env).sync_timeout_ms == 9_000
+    assert make_with(MARKER, env).sync_timeout_ms == 7_000
+    assert make_with(MARKER, env).lock_timeout_ms == 16
+    assert make_with(text, env).sync_timeout_ms == 8_000
+    assert make_with(text, env, Flags(sync_timeout_ms=9_000)).sync_timeout_ms == 9_000
     assert make(MARKER, SWAMP_LOCK_TIMEOUT_MS="soon", SWAMP_DATASTORE_SYNC_TIMEOUT_MS="-1").lock_timeout_ms == 60_000
 
 
@@ -200,7 +205,7 @@ def test_misspelt_keys_are_warned_of() -> None:
     """A key that resembles a known one is reported with its line; other people's keys are left alone."""
     text = (
         MARKER
-        + "autoGC: true\nmyOwnThing: 1\nnamespace: x\ndatastore:\n  direktories: [data]\n  autoGc: true\n  whatever: 1\n"
+        + "autoGC: true\nmine: 1\nnamespace: x\ndatastore:\n  direktories: [data]\n  autoGc: true\n  whatever: 1\n"
     )
     warnings = make(text).warnings
     assert [(w.line, w.message.split("`")[1], w.hint) for w in warnings] == [
@@ -243,6 +248,19 @@ def test_loading_creates_nothing(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [".swamp.yaml"]
 
 
+def test_reading_a_plain_configuration_imports_no_yaml(tmp_path: Path) -> None:
+    """A file as swamp and we write it is read, and turned into a layout, without PyYAML and without the editor."""
+    (tmp_path / ".swamp.yaml").write_text(SHARED + "  directories:\n    - data\n  exclude:\n    - data/x\n")
+    program = (
+        "import sys\nfrom swampsync.disk import LocalDisk\n"
+        "from swampsync.config.settings import build_layout, load_config\n"
+        f"build_layout(load_config(LocalDisk(), {str(tmp_path)!r}, environ={{}}))\n"
+        "print([m for m in sys.modules if m.split('.')[0] == 'yaml' or m.startswith('swampsync.config.yaml')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_missing_file_is_not_found(tmp_path: Path) -> None:
     """A directory without a marker is no repo."""
     with pytest.raises(NotFound) as caught:
@@ -256,6 +274,6 @@ def test_config_written_by_us_reads_back() -> None:
     document = document.set(("datastore", "namespace"), "infra")
     config = make(document.to_bytes().decode())
     assert (config.namespace.name, config.base) == ("infra", "/r/repo/.swamp")
-    block = {"type": "@swampsync/s3", "config": {"bucket": "b-1", "prefix": "1:30", "forcePathStyle": True}}
+    block: NewValue = {"type": "@swampsync/s3", "config": {"bucket": "b-1", "prefix": "1:30", "forcePathStyle": True}}
     again = make(document.set(("datastore",), block).to_bytes().decode())
     assert again.datastore == S3Settings(bucket="b-1", prefix="1:30", force_path_style=True)
