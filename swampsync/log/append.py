@@ -61,7 +61,7 @@ class PendingSink(Protocol):
 class Recheck(Protocol):
     """How the caller takes in commits that came between."""
 
-    def __call__(self, newer: Sequence[PublishedCommit], draft: CommitDraft) -> CommitDraft:
+    def __call__(self, newer: Sequence[PublishedCommit], draft: CommitDraft, /) -> CommitDraft:
         """Apply `newer`, decide again on what it touches of `draft`, upload what that needs, return the new plan."""
         ...
 
