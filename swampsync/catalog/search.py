@@ -12,7 +12,8 @@ class SearchFilter(NamedTuple):
     the texts is the order of the times.
     """
 
-    text: str = ""  # part of the artifact's, model's or spec's name, of the model's type or of a tag's value
+    text: str = ""  # part of the artifact's name, its data type, its model's name or its owner, in any case
+    text_model_ids: tuple[str, ...] = ()  # models that count as found by `text`, though their rows do not name them
     data_type: str | None = None
     model_type: str | None = None
     lifetime: str | None = None
@@ -22,6 +23,8 @@ class SearchFilter(NamedTuple):
     workflow_run_id: str | None = None
     model_name: str | None = None
     model_id: str | None = None
+    model_ids: tuple[str, ...] | None = None  # any of them
+    id: str | None = None
     content_type: str | None = None
     since: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
@@ -41,6 +44,7 @@ class SearchFilter(NamedTuple):
             ("workflow_run_id", self.workflow_run_id),
             ("model_name", self.model_name),
             ("model_id", self.model_id),
+            ("id", self.id),
             ("content_type", self.content_type),
             ("streaming", None if self.is_streaming is None else int(self.is_streaming)),
         ):
@@ -56,9 +60,13 @@ class SearchFilter(NamedTuple):
             parameters += [key, value]
         if self.text:
             pattern = "%" + self.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-            searched = ("data_name", "model_name", "spec_name", "type_normalized")
-            texts = [f"{column} LIKE ? ESCAPE '\\'" for column in searched]
-            texts.append("EXISTS (SELECT 1 FROM json_each(tags) AS tag WHERE tag.value LIKE ? ESCAPE '\\')")
-            conditions.append(f"({' OR '.join(texts)})")
+            texts = [f"{column} LIKE ? ESCAPE '\\'" for column in ("data_name", "data_type", "model_name", "owner_ref")]
             parameters += [pattern] * len(texts)
+            if self.text_model_ids:
+                texts.append(f"+model_id IN ({', '.join('?' * len(self.text_model_ids))})")
+                parameters += self.text_model_ids
+            conditions.append(f"({' OR '.join(texts)})")
+        if self.model_ids is not None:
+            conditions.append(f"+model_id IN ({', '.join('?' * len(self.model_ids))})")
+            parameters += self.model_ids
         return " AND ".join(conditions) or "1", parameters

@@ -97,7 +97,7 @@ def _run(arguments: list[str], environ: Mapping[str, str], console: Console) -> 
     merge_common(cli, leading)
     selected = {words: COMMANDS[words]} if words in COMMANDS else COMMANDS
     application = typer.main.get_command(build_application(selected))
-    usage_error = typer.BadParameter.__bases__[0]
+    usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
         status = application.main(
             [*words, *(rest or ([] if words in COMMANDS else ["--help"]))],

@@ -17,7 +17,7 @@ def completion(
     cli: Cli, shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")] = "bash"
 ) -> None:
     """Print the completion script of a shell."""
-    from typer.completion import get_completion_script
+    from typer._completion_shared import get_completion_script
 
     if shell not in SHELLS:
         raise InvalidInput(f"no completion for `{shell}`", hint=f"one of {', '.join(SHELLS)}")

@@ -215,12 +215,12 @@ def versions(
     with cli.repo() as repo:
         chosen = choose(model, model_option, "a model", usage)
         wanted = choose(name, name_option, "a data name", usage)
-        history = repo.data.versions(chosen, wanted, follow=follow)
-    owner, first = history[0]
-    document = versions_document(owner, wanted, first)
+        owner, history = repo.data.versions(chosen, wanted, follow=follow)
+    document = versions_document(owner, wanted, [m for m in history if m.name == wanted])
     if follow:
-        former = [versions_document(owner, items[0].name, items) for owner, items in history[1:] if items]
-        document["formerNames"] = [{"dataName": d["dataName"], "versions": d["versions"]} for d in former]
+        former = list(dict.fromkeys(m.name for m in history if m.name != wanted))
+        documents = [versions_document(owner, old, [m for m in history if m.name == old]) for old in former]
+        document["formerNames"] = [{"dataName": d["dataName"], "versions": d["versions"]} for d in documents]
     if cli.console.is_json or not cli.console.stdout.isatty():
         cli.console.document(document)
         return

@@ -36,7 +36,7 @@ def put(
     gc: Annotated[str | None, typer.Option("--gc", help="How many versions gc keeps, or how old they may be.")] = None,
     append: Annotated[bool, typer.Option("--append", help="Add to the latest version of streaming data.")] = False,
     streaming: Annotated[bool, typer.Option("--streaming", help="Let later puts append to this version.")] = False,
-    no_sync: NoSync = False,
+    no_sync: NoSync = False,  # noqa: ARG001 - on a directory every version is published at once
 ) -> None:
     """Put content as a new version of a data artifact."""
     tags = parse_tags(tag or [])
@@ -62,7 +62,6 @@ def put(
                 lifetime=lifetime,
                 garbage_collection=gc,
                 is_streaming=streaming,
-                is_pending=no_sync,
             )
     if cli.console.is_json:
         from swampsync.cli.documents import get_document
@@ -125,7 +124,7 @@ def import_(
     model: Annotated[str, typer.Option("--model", help="Model name or id.", autocompletion=complete_model)],
     type: ModelType = None,  # noqa: A002
     tag: Tags = None,
-    no_sync: NoSync = False,
+    no_sync: NoSync = False,  # noqa: ARG001 - on a directory every version is published at once
 ) -> None:
     """Put every file of a directory, each as an artifact named by its path with `/` made `-`."""
     with cli.repo() as repo, cli.console.progress("Importing") as bar:
@@ -135,7 +134,6 @@ def import_(
             model_type=type,
             tags=parse_tags(tag or []),
             guess_content_type=guess_content_type,
-            is_pending=no_sync,
             progress=bar,
         )
     if cli.console.is_json:

@@ -25,9 +25,9 @@ def exec_(
         raise InvalidInput("a program is missing", hint="swamp exec -- make deploy")
     with cli.repo() as repo:
         if lock:
-            with repo.structural.locked("exec") as lease:
-                return _run(program, {**cli.environ, **repo.child_environment(lease)})
-        return _run(program, {**cli.environ, **repo.child_environment(None)})
+            with repo.structural.locked("exec"):
+                return _run(program, {**cli.environ, **repo.child_environment()})
+        return _run(program, {**cli.environ, **repo.child_environment()})
 
 
 def _run(program: list[str], environ: dict[str, str]) -> int:

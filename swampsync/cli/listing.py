@@ -91,7 +91,7 @@ def list_models(console: Console, repo: Repo, summaries: Sequence[ModelSummary])
             {
                 "modelId": s.model_id,
                 "modelName": s.model_name,
-                "modelType": s.model_type,
+                "modelType": s.type_normalized,
                 "namespace": s.namespace,
                 "artifacts": s.artifacts,
                 "versions": s.versions,
@@ -112,7 +112,7 @@ def list_models(console: Console, repo: Repo, summaries: Sequence[ModelSummary])
             (
                 *((s.namespace or SOLO,) if has_namespace else ()),
                 s.model_name or s.model_id,
-                s.model_type,
+                s.type_normalized,
                 f"{s.artifacts:,}",
                 f"{s.versions:,}",
                 format_size(s.size),

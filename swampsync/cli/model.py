@@ -33,9 +33,7 @@ def list_(cli: Cli) -> None:
     from swampsync.cli.documents import model_fields
 
     with cli.repo() as repo:
-        found, problems = repo.models.list()
-    for path, reason in problems:
-        cli.console.warn(printable(f"{cli.relative(path)}: {reason}"))
+        found = repo.models.list()
     if cli.console.is_json:
         cli.console.document({"models": [model_fields(m) for m in found], "total": len(found)})
         return

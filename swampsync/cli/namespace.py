@@ -157,10 +157,15 @@ def validate(cli: Cli) -> int:
         cli.console.document(
             {
                 "valid": is_fine,
-                "checks": [{"check": c.check, "namespace": c.namespace, "passed": c.passed, "message": c.message} for c in checks],
+                "checks": [
+                    {"check": c.check, "namespace": c.namespace, "passed": c.passed, "message": c.message}
+                    for c in checks
+                ],
             }
         )
     else:
         for check in checks:
-            cli.console.line(printable(f"{'✓' if check.passed else '✗'} {check.namespace or 'datastore'}: {check.message}"))
+            cli.console.line(
+                printable(f"{'✓' if check.passed else '✗'} {check.namespace or 'datastore'}: {check.message}")
+            )
     return 0 if is_fine else 1

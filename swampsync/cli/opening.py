@@ -95,14 +95,13 @@ def write_setting(cli: Cli, name: str, value: str | None) -> Setting:
     return read_setting(cli, name)
 
 
-def init_repo(cli: Cli, directory: str, *, force: bool) -> RepoPlan:
+def init_repo(directory: str, *, force: bool) -> RepoPlan:
     """Make a directory a repo."""
     from swampsync.config.init import apply_plan, plan_init
-    from swampsync.disk import LocalDisk
     from swampsync.repo.world import World
 
     world = World()
-    plan = plan_init(LocalDisk(), os.path.abspath(directory), clock=world.clock, new_id=world.new_id, force=force)
+    plan = plan_init(world.disk, os.path.abspath(directory), clock=world.clock, new_id=world.new_id, force=force)
     apply_plan(world.disk, plan)
     return plan
 

@@ -25,7 +25,7 @@ def init(
     """Make a directory a repo: configuration, directories and what git ignores."""
     from swampsync.cli.opening import init_repo
 
-    result = init_repo(cli, cli.common.repo_dir if directory == "." and cli.common.repo_dir else directory, force=force)
+    result = init_repo(cli.common.repo_dir if directory == "." and cli.common.repo_dir else directory, force=force)
     if tool and tool != ["none"]:
         cli.console.warn("no AI tool is enrolled here; `swamp repo upgrade --tool` of the original does that")
     if cli.console.is_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -156,14 +157,13 @@ class Datastore:
         if not layout.namespace.is_solo:
             registry = Registry(parts.world.disk, parts.world.clock, layout, new_id=parts.world.new_id)
             registry.claim(layout.namespace, parts.require_repo_id())
-        with (
-            parts.guard.structural("datastore setup") as lease,
-            parts.guard_for(layout).structural("datastore setup") as target_lease,
-        ):
+        with ExitStack() as stack:
+            guards = [parts.guard, parts.guard_for(layout)] if layout.root != parts.layout.root else [parts.guard]
+            held = [stack.enter_context(guard.structural_lock(command="datastore setup")) for guard in guards]
 
             def check() -> None:
-                lease.check()
-                target_lease.check()
+                for locks in held:
+                    locks.check()
 
             plan = plan_relocation(parts.world.disk, parts.layout, layout)
             files = 0

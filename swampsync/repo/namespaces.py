@@ -98,7 +98,7 @@ class Namespaces:
             raise Refused("a namespace to join is missing", hint="swamp datastore namespace list")
         self._parts.registry.read_manifest(namespace)
         repo_id = self._parts.require_repo_id()
-        with self._parts.guard_of(namespace).structural("namespace join"):
+        with self._parts.guard_of(namespace).structural_lock(command="namespace join"):
             self._parts.registry.join(namespace, repo_id)
         return self._use(namespace)
 
@@ -159,7 +159,9 @@ class Namespaces:
             NotFound: Nobody has claimed it.
         """
         namespace = Namespace.parse(name) if name is not None else self._parts.namespace
-        owner, registered_at, members, metadata = "", "", (), {}
+        owner = registered_at = ""
+        members: tuple[str, ...] = ()
+        metadata: dict[str, Any] = {}
         if not namespace.is_solo:
             manifest = self._parts.registry.read_manifest(namespace)
             record = self._parts.registry.read_members(namespace).with_members([manifest.repo_id])
@@ -179,7 +181,7 @@ class Namespaces:
             size=sum(s.size for s in summaries),
         )
 
-    def validate(self) -> list[CheckResult]:
+    def validate(self) -> tuple[CheckResult, ...]:
         """Check the namespaces of the datastore and this repo's place among them."""
         config = self._parts.config
-        return validate_registry(self._parts.registry, repo_namespace=config.namespace, repo_id=config.repo_id)
+        return tuple(validate_registry(self._parts.registry, repo_namespace=config.namespace, repo_id=config.repo_id))

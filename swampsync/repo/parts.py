@@ -6,14 +6,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from swampsync.artifacts.definitions import Definitions
+from swampsync.artifacts.definitions import (
+    create_definition,
+    definition_sources,
+    find_definition,
+    foreign_definition_sources,
+    list_definitions,
+)
 from swampsync.artifacts.model import Model
+from swampsync.artifacts.scan import Problem
 from swampsync.artifacts.store import ArtifactStore
+from swampsync.artifacts.tree import Tree
 from swampsync.catalog.catalog import Catalog
 from swampsync.catalog.state import SyncState
+from swampsync.config.datastore import FilesystemSettings
+from swampsync.config.repo_id import ensure_repo_id
 from swampsync.config.settings import RepoConfig, build_layout
-from swampsync.layout import Layout
 from swampsync.errors import InvalidInput
+from swampsync.layout import Layout
+from swampsync.locks.directory_guard import DirectoryGuard
+from swampsync.locks.guard import LockGuard
+from swampsync.locks.identity import make_holder
+from swampsync.locks.keeper import KeeperParts
+from swampsync.locks.parent import ParentHolder
+from swampsync.locks.process_table import make_process_table
+from swampsync.locks.timing import LockTiming
 from swampsync.maintenance.refresh import WHOLE, Refresher, RefreshReport, Scope
 from swampsync.namespace import SOLO, Namespace
 from swampsync.registry import Registry
@@ -90,10 +107,6 @@ class Parts:
         """The namespaces of the datastore."""
         return Registry(self.world.disk, self.world.clock, self.layout, new_id=self.world.new_id)
 
-    def definitions_of(self, namespace: Namespace) -> Definitions:
-        """The definitions that name a namespace's models; the repo's own `models/` only for its own."""
-        return Definitions(self.world.disk, self.layout.of(namespace), is_own=namespace == self.home)
-
     def refresh(
         self,
         namespace: Namespace,
@@ -136,12 +149,107 @@ class Parts:
                 self.on_notice(f"left out a namespace: {error.message}")
         return found
 
+    # --- who we are, and what we may write --------------------------------------------------------------
+
+    @property
+    def datastore_place(self) -> str:
+        """Where the datastore is, as people write it."""
+        datastore = self.config.datastore
+        return datastore.written_path if isinstance(datastore, FilesystemSettings) else datastore.url
+
+    def require_repo_id(self) -> str:
+        """Return the repo's id, made and written by the first command that writes."""
+        if self.config.repo_id is None:
+            self.config = ensure_repo_id(self.world.disk, self.config, new_id=self.world.new_id)
+        assert self.config.repo_id is not None
+        return self.config.repo_id
+
+    def require_member(self, namespace: Namespace) -> None:
+        """Make sure that this repo may write in a namespace; an unclaimed one is claimed.
+
+        Raises:
+            Conflict: Others have it, and this repo is no member.
+        """
+        if not namespace.is_solo:
+            self.registry.require_member(namespace, self.require_repo_id())
+
+    def forget(self, namespace: Namespace) -> None:
+        """Drop what the catalog knows of a namespace; the next listing reads it anew."""
+        self.catalog.remove_namespace(namespace.name)
+        self.state.signatures.remove_namespace(namespace.name)
+
+    # --- locks -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def keeper_parts(self) -> KeeperParts:
+        """What every lock of this process needs."""
+        processes = make_process_table(self.world.disk)
+        user = self.environ.get("USER") or self.environ.get("USERNAME") or "unknown"
+        return KeeperParts(
+            clock=self.world.clock,
+            spawn=self.world.spawn,
+            processes=processes,
+            holder=make_holder(user, pid=self.world.pid, processes=processes),
+            new_id=self.world.new_id,
+            rng=self.world.rng,
+            timing=LockTiming(wait_seconds=self.config.lock_timeout_ms / 1000),
+            on_wait=lambda wait: self.on_wait(str(wait)),
+            parent=ParentHolder.parse(self.environ),
+        )
+
+    @cached_property
+    def guard(self) -> LockGuard:
+        """The locks of the namespace that the repo acts in."""
+        return self.guard_for(self.layout)
+
+    def guard_of(self, namespace: Namespace) -> LockGuard:
+        """The locks of a namespace."""
+        return self.guard if namespace == self.namespace else self.guard_for(self.layout.of(namespace))
+
+    def guard_for(self, layout: Layout) -> LockGuard:
+        """The locks of a layout's namespace."""
+        return DirectoryGuard(layout, self.world.disk, self.keeper_parts)
+
+    # --- models ----------------------------------------------------------------------------------------
+
+    def _sources(self, namespace: Namespace) -> tuple[str, ...]:
+        layout = self.layout.of(namespace)
+        return definition_sources(layout) if namespace == self.home else foreign_definition_sources(layout)
+
+    def find_definition(self, namespace: Namespace, text: str) -> Model | None:
+        """Find a defined model by name or id; the repo's own `models/` count for its own namespace only.
+
+        Raises:
+            Conflict: Two files define the name.
+        """
+        found = find_definition(self.world.disk, self._sources(namespace), text, on_problem=self._on_problem)
+        return None if found is None else found.model
+
+    def list_definitions(self, namespace: Namespace) -> list[Model]:
+        """List the defined models of a namespace."""
+        found = list_definitions(self.world.disk, self._sources(namespace), on_problem=self._on_problem)
+        return [definition.model for definition in found]
+
+    def create_definition(self, name: str, model_type: str) -> Model:
+        """Define an unknown model in the namespace; of many at once exactly one creates it.
+
+        Raises:
+            InvalidInput: A model cannot have that name.
+        """
+        tree = Tree(self.world.disk, self.world.clock, self.layout, self.world.new_id)
+        repo_id = self.require_repo_id()
+        with self.guard.definition_lock(name, command="data put"):
+            return create_definition(tree, name, repo_id=repo_id, model_type=model_type).model
+
+    def _on_problem(self, problem: Problem) -> None:
+        self.on_notice(f"left out `{problem.path}`: {problem.reason}")
+
     def name_models(self, namespace: Namespace) -> dict[str, str]:
         """Name every model of a namespace by id, from the catalog and, where it does not know, the definitions."""
         names = {key.model_id: key.model_name for key in self.catalog.models(namespace.name)}
         if not all(names.values()):
-            known: dict[str, Model] = {model.id: model for model in self.definitions_of(namespace).list()[0]}
-            names = {i: name or (known[i].name if i in known else "") for i, name in names.items()}
+            known = {model.id: model.name for model in self.list_definitions(namespace)}
+            names = {i: name or known.get(i, "") for i, name in names.items()}
         return names
 
     def close(self) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 
 from swampsync.artifacts.lifetimes import parse_duration
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
+from swampsync.artifacts.names import find_name_problem
+from swampsync.artifacts.tree import CHUNK_BYTES
 from swampsync.catalog.reading import ModelSummary
 from swampsync.catalog.rows import CatalogRow
 from swampsync.catalog.search import SearchFilter
 from swampsync.clock import format_timestamp
-from swampsync.errors import Conflict, InvalidInput, NotFound
+from swampsync.errors import Conflict, NotFound
 from swampsync.maintenance.refresh import Scope
 from swampsync.namespace import Namespace, parse_scoped_name
 from swampsync.repo.parts import Parts
@@ -20,6 +21,7 @@ from swampsync.repo.values import ModelListing, SearchFilters, SearchHit, Search
 from swampsync.repo.workflows import read_run_status
 
 Progress = Callable[[int, int | None], None]
+Summaries = list[ModelSummary]  # inside the class, `list` is the method
 UNKNOWN_WORKFLOW = "unknown"
 
 
@@ -46,16 +48,15 @@ class DataReader:
         return namespace, model
 
     def _find_in(self, namespace: Namespace, name: str, *, is_cached: bool) -> Model | None:
-        definitions = self._parts.definitions_of(namespace)
         if namespace == self._parts.home:
-            model = definitions.find(name)
+            model = self._parts.find_definition(namespace, name)
             if model is not None:
                 return model
         known = self._find_in_catalog(namespace, name)
         if known is None and not is_cached:
             self._parts.refresh(namespace)
             known = self._find_in_catalog(namespace, name)
-        return known or definitions.find(name)
+        return known or self._parts.find_definition(namespace, name)
 
     def _find_in_catalog(self, namespace: Namespace, name: str) -> Model | None:
         keys = self._parts.catalog.models(namespace.name)
@@ -82,16 +83,23 @@ class DataReader:
             NotFound: There is no such model, artifact or version.
         """
         namespace, owner = self.find_model(model, is_cached=is_cached)
-        found = self._parts.store_of(namespace).find(owner, name, version=version)
-        if found is None or (version is None and found.is_deleted):
-            wanted = f" (version {version})" if version is not None else ""
-            raise NotFound(
-                f'Data not found: "{name}" for model "{model}"{wanted}', hint=f"swamp data list {model}", key=name
-            )
+        missing = NotFound(
+            f'Data not found: "{name}" for model "{model}"' + (f" (version {version})" if version is not None else ""),
+            hint=f"swamp data list {model}",
+            key=name,
+        )
+        if find_name_problem(name) is not None:
+            raise missing
+        try:
+            found = self._parts.store_of(namespace).read(owner, name, version=version)
+        except NotFound as error:
+            raise missing from error
+        if version is None and found.is_deleted:
+            raise missing
         return self._version(namespace, owner, found)
 
     def _version(self, namespace: Namespace, model: Model, metadata: Metadata) -> Version:
-        path = self._parts.store_of(namespace).content_path(model, metadata.name, metadata.version)
+        path = self._parts.store_of(namespace).content_path(model, metadata.name, version=metadata.version)
         return Version(namespace, model, metadata, path)
 
     def read(self, version: Version) -> Iterator[bytes]:
@@ -100,23 +108,23 @@ class DataReader:
         Raises:
             DataError: The content is shorter than it should be, or its checksum differs.
         """
-        return self._parts.store_of(version.namespace).read_content(version.model, version.metadata)
+        with self._parts.store_of(version.namespace).open_content(version.model, version.metadata) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
 
-    def versions(self, model: str, name: str, *, follow: bool = False) -> list[tuple[Model, list[Metadata]]]:
-        """List the versions of an artifact; with `follow` those under its former names come after it.
+    def versions(self, model: str, name: str, *, follow: bool = False) -> tuple[Model, list[Metadata]]:
+        """List the versions of an artifact, newest first; with `follow` those under its former names come after.
 
         Raises:
             NotFound: There is no such model or artifact.
         """
         namespace, owner = self.find_model(model)
-        store = self._parts.store_of(namespace)
-        own = store.list_versions(owner, name)
-        if not own:
+        found: list[Metadata] = []
+        if find_name_problem(name) is None:
+            found = list(self._parts.store_of(namespace).history(owner, name, follow=follow))
+        if not found:
             raise NotFound(f'Data not found: "{name}" for model "{model}"', hint=f"swamp data list {model}", key=name)
-        history = [(owner, own)]
-        if follow:
-            history += [(owner, versions) for versions in store.former_names(owner, name)]
-        return history
+        return owner, found
 
     # --- listings ----------------------------------------------------------------------------------
 
@@ -148,15 +156,17 @@ class DataReader:
 
     def list_models(
         self, *, all_namespaces: bool = False, is_cached: bool = False, progress: Progress | None = None
-    ) -> list[ModelSummary]:
+    ) -> Summaries:
         """Sum up every model that has data."""
-        summaries: list[ModelSummary] = []
+        summaries: Summaries = []
         for namespace in self._namespaces(all_namespaces=all_namespaces):
             if not is_cached:
                 self._parts.refresh(namespace, progress=progress)
             names = self._parts.name_models(namespace)
-            for summary in self._parts.catalog.model_summaries(namespace.name):
-                summaries.append(summary._replace(model_name=names.get(summary.model_id) or summary.model_name))
+            summaries += [
+                summary._replace(model_name=names.get(summary.model_id) or summary.model_name)
+                for summary in self._parts.catalog.model_summaries(namespace.name)
+            ]
         return sorted(summaries, key=lambda s: (s.namespace, s.model_name, s.type_normalized, s.model_id))
 
     def search(
@@ -169,10 +179,7 @@ class DataReader:
         """
         since = None
         if filters.since is not None:
-            duration = parse_duration(filters.since)
-            if duration is None:
-                raise InvalidInput(f"`{filters.since}` is no duration", hint="--since 2h, --since 7d")
-            since = format_timestamp(self._parts.world.clock.now() - timedelta(seconds=duration.total_seconds()))
+            since = format_timestamp(self._parts.world.clock.now() - parse_duration(filters.since))
         names: dict[str, dict[str, str]] = {}
         namespaces = self._namespaces(all_namespaces=all_namespaces)
         for namespace in namespaces:
@@ -254,9 +261,7 @@ class DataReader:
             raise Conflict(f"workflow `{workflow}` wrote `{name}` for several models: {names}", hint="name the model")
         row = max(rows, key=lambda row: row.version)
         model = Model(row.type_normalized, row.model_id, listing.model_names.get(row.model_id, ""))
-        found = self._parts.store.find(model, name, version=version or row.version)
-        if found is None:
-            raise NotFound(f'Data not found: "{name}" for workflow "{workflow}"', key=name)
+        found = self._parts.store.read(model, name, version=version or row.version)
         return self._version(self._parts.namespace, model, found)
 
 

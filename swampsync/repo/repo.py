@@ -17,7 +17,6 @@ from swampsync.repo.world import World
 from swampsync.repo.writing import DataWriter
 
 if TYPE_CHECKING:
-    from swampsync.locks import Lease
     from swampsync.repo.datastore import Datastore
     from swampsync.repo.lock_view import LockView
     from swampsync.repo.models import Models
@@ -151,18 +150,12 @@ class Repo:
         """Say what this repo is, where its data lies and what it holds."""
         return read_status(self._parts)
 
-    def child_environment(self, lease: Lease | None) -> dict[str, str]:
-        """Make the variables by which a child process acts as this repo does.
-
-        Args:
-            lease: The structural lease that the child may pass; `None` if none is held.
-        """
+    def child_environment(self) -> dict[str, str]:
+        """Make the variables by which a child process acts as this repo does, under the locks held now."""
         variables = {"SWAMP_REPO_DIR": self.directory}
         if not self.namespace.is_solo:
             variables["SWAMP_NAMESPACE"] = self.namespace.name
-        if lease is not None:
-            variables |= self._parts.guard.child_environment(lease)
-        return variables
+        return variables | self._parts.guard.child_environment()
 
     # --- the rest, loaded when first used ----------------------------------------------------------
 

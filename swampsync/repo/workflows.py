@@ -18,7 +18,7 @@ def read_run_status(disk: Disk, layout: Layout, workflow_id: str, *, run_id: str
         return "unknown"
     document = parse_strict(text)
     if document is None:
-        import yaml  # noqa: PLC0415 - the strict reader takes nearly everything
+        import yaml
 
         try:
             loaded: Any = yaml.load(text, Loader=yaml.CBaseLoader)  # noqa: S506 - builds strings only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class World:
         rng: Jitter.
         spawn: Background threads.
         new_id: Makes a random UUID as text.
+        pid: The process, as locks name it.
     """
 
     disk: Disk = field(default_factory=LocalDisk)
@@ -32,3 +34,4 @@ class World:
     rng: Random = field(default_factory=SystemRandom)
     spawn: Spawner = spawn_daemon
     new_id: Callable[[], str] = _random_uuid
+    pid: int = field(default_factory=os.getpid)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Final
 
 from swampsync.artifacts.batch import BatchItem
-from swampsync.artifacts.lifetimes import parse_retention
+from swampsync.artifacts.lifetimes import parse_duration
 from swampsync.artifacts.metadata import Draft, Metadata, Owner
 from swampsync.artifacts.model import Model, normalise_type
 from swampsync.artifacts.names import check_name, find_name_problem
 from swampsync.artifacts.rows import row_from_metadata
-from swampsync.catalog.rows import ArtifactKey
+from swampsync.artifacts.scan import list_numbers
+from swampsync.artifacts.store import ArtifactStore
+from swampsync.catalog.feed import UPSERT
+from swampsync.catalog.rows import ArtifactKey, artifact_key
 from swampsync.disk import Kind
 from swampsync.errors import Conflict, InvalidInput, NotFound
+from swampsync.locks.guard import HeldLocks
 from swampsync.maintenance.refresh import Scope
 from swampsync.maintenance.relocate import walk_files
 from swampsync.namespace import Namespace
@@ -94,16 +100,15 @@ class DataWriter(DataReader):
             LockTimeout: Somebody else is writing the model.
         """
         check_name(name)
-        retention = parse_retention(lifetime, garbage_collection)
+        cap = parse_cap(garbage_collection)
         namespace, owner = self.require_model(model, model_type)
         store = self._parts.store_of(namespace)
-        with self._parts.guard.model(owner.type, owner.id) as lease:
-            before = store.find(owner, name, follow=False)
+        with self._lock(namespace, owner, "data put") as lease:
+            before = store.scan(owner, name).latest_metadata
             draft = Draft(
                 content_type=content_type,
-                lifetime=retention.lifetime or (before.lifetime if before else DEFAULT_LIFETIME),
-                garbage_collection=retention.garbage_collection
-                or (before.garbage_collection if before else DEFAULT_VERSIONS_KEPT),
+                lifetime=lifetime or (before.lifetime if before else DEFAULT_LIFETIME),
+                garbage_collection=cap or (before.garbage_collection if before else DEFAULT_VERSIONS_KEPT),
                 streaming=is_streaming,
                 tags=make_tags(owner, content_type=content_type, spec=spec, tags=tags or {}),
                 owner=Owner(owner_type="manual", owner_ref=owner.id),
@@ -123,7 +128,7 @@ class DataWriter(DataReader):
         """
         check_name(name)
         namespace, owner = self.require_model(model, None, is_created=False)
-        with self._parts.guard.model(owner.type, owner.id) as lease:
+        with self._lock(namespace, owner, "data put --append") as lease:
             metadata = self._parts.store_of(namespace).append(owner, name, content, check=lease.check)
             self._record(namespace, owner, [metadata])
         return self._version(namespace, owner, metadata)
@@ -164,14 +169,23 @@ class DataWriter(DataReader):
             path = posixpath.join(root, relative)
             items.append(
                 BatchItem(
+                    model=owner,
                     name=name,
-                    open_content=lambda path=path: disk.open_read(path),
+                    open_content=partial(disk.open_read, path),
                     draft=draft,
                     floor=self._floor(namespace, owner, name),
                 )
             )
-        with self._parts.guard.model(owner.type, owner.id) as lease:
-            versions = store.put_many(owner, items, check=lease.check, progress=progress)
+        with self._lock(namespace, owner, "data import") as lease:
+            written = 0
+
+            def on_written(_metadata: Metadata) -> None:
+                nonlocal written
+                written += 1
+                if progress is not None:
+                    progress(written, len(items))
+
+            versions = store.put_many(items, check=lease.check, on_written=on_written)
             self._record(namespace, owner, versions)
         return ImportResult(owner, tuple(versions), tuple(skipped))
 
@@ -213,20 +227,34 @@ class DataWriter(DataReader):
         namespace, owner = self.find_model(model)
         store = self._parts.store_of(namespace)
         if name is not None:
-            numbers = store.version_numbers(owner, name)
+            numbers = _numbers(store, owner, name) if find_name_problem(name) is None else ()
             if not numbers:
                 raise NotFound(f'No data named "{name}" exists for model {model}', hint=f"swamp data list {model}")
             if version is not None and version not in numbers:
-                available = ", ".join(map(str, sorted(numbers, reverse=True)))
+                available = ", ".join(map(str, reversed(numbers)))
                 raise NotFound(f'Version {version} does not exist for "{name}" (available versions: {available})')
-            chosen = (version,) if version is not None else tuple(numbers)
-            return DeletePlan(namespace, owner, ((name, chosen),))
-        names = [found for found in store.names(owner) if found.startswith(prefix or "")]
+            return DeletePlan(namespace, owner, ((name, (version,) if version is not None else numbers),))
+        names = [found for found in self._names(namespace, owner) if found.startswith(prefix or "")]
         if not names:
             what = f'prefix "{prefix}"' if prefix else "any data"
             raise NotFound(f"No data matching {what} found for model {model}", hint=f"swamp data list {model}")
-        targets = tuple((found, tuple(store.version_numbers(owner, found))) for found in names)
-        return DeletePlan(namespace, owner, targets)
+        return DeletePlan(namespace, owner, tuple((found, _numbers(store, owner, found)) for found in names))
+
+    def _names(self, namespace: Namespace, model: Model) -> list[str]:
+        layout = self._parts.layout.of(namespace)
+        disk = self._parts.world.disk
+        names: set[str] = set()
+        for root in layout.data_roots():
+            directory = posixpath.join(root, model.type, model.id)
+            try:
+                entries = disk.scandir(directory)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for entry in entries:
+                path = posixpath.join(directory, entry.name)
+                if entry.kind is Kind.DIRECTORY and list_numbers(disk, path):
+                    names.add(entry.name)
+        return sorted(names)
 
     def apply_delete(self, plan: DeletePlan) -> DeleteResult:
         """Delete what was planned, and nothing that came since.
@@ -240,13 +268,13 @@ class DataWriter(DataReader):
         store = self._parts.store_of(plan.namespace)
         artifacts = versions = 0
         failed: list[tuple[str, str]] = []
-        with self._parts.guard.model(plan.model.type, plan.model.id) as lease:
+        with self._lock(plan.namespace, plan.model, "data delete") as lease:
             for name, numbers in plan.targets:
                 try:
-                    for number in numbers:
-                        store.delete_version(plan.model, name, number, check=lease.check)
-                        versions += 1
+                    versions += len(store.delete_versions(plan.model, name, numbers, check=lease.check).versions)
                     artifacts += 1
+                except NotFound:
+                    continue
                 except OSError as error:
                     failed.append((name, error.strerror or str(error)))
                 self._recatalogue(plan.namespace, plan.model, name)
@@ -262,17 +290,17 @@ class DataWriter(DataReader):
         check_name(new_name)
         namespace, owner = self.require_model(model, None, is_created=False)
         store = self._parts.store_of(namespace)
-        with self._parts.guard.model(owner.type, owner.id) as lease:
-            copied = store.find(owner, old_name, follow=False)
-            if copied is None or copied.is_deleted:
-                raise NotFound(f'Data "{old_name}" not found', hint=f"swamp data list {model}", key=old_name)
-            taken = store.find(owner, new_name)
-            if taken is not None and not taken.is_deleted:
-                raise Conflict(f'Data "{new_name}" already exists', hint="choose another name", key=new_name)
-            fresh = store.rename(owner, old_name, new_name, check=lease.check)
+        with self._lock(namespace, owner, "data rename") as lease:
+            floors = (self._floor(namespace, owner, old_name), self._floor(namespace, owner, new_name))
+            try:
+                done = store.rename(owner, old_name, new_name, floors=floors, check=lease.check)
+            except NotFound as error:
+                raise NotFound(f'Data "{old_name}" not found', hint=f"swamp data list {model}", key=old_name) from error
+            except Conflict as error:
+                raise Conflict(f'Data "{new_name}" already exists', hint=error.hint, key=new_name) from error
             self._recatalogue(namespace, owner, old_name)
             self._recatalogue(namespace, owner, new_name)
-        return RenameResult(owner, old_name, new_name, copied.version, fresh.version)
+        return RenameResult(owner, old_name, new_name, done.copied.version, done.new.version)
 
     # --- what all of them do -----------------------------------------------------------------------
 
@@ -304,16 +332,43 @@ class DataWriter(DataReader):
     def _require_member(self, namespace: Namespace) -> None:
         self._parts.require_member(namespace)
 
+    def _lock(self, namespace: Namespace, model: Model, command: str) -> AbstractContextManager[HeldLocks]:
+        return self._parts.guard_of(namespace).model_lock([(model.type, model.id)], command=command)
+
     def _floor(self, namespace: Namespace, model: Model, name: str) -> int:
-        return self._parts.state.highest_version(ArtifactKey(namespace.name, model.type, model.id, name))
+        return self._parts.state.highest.find(ArtifactKey(namespace.name, model.type, model.id, name))
 
     def _record(self, namespace: Namespace, model: Model, versions: Sequence[Metadata]) -> None:
         rows = [row_from_metadata(namespace, model.type, model.id, m, is_latest=True) for m in versions]
         self._parts.catalog.upsert_latest_many(rows)
-        self._parts.state.record_versions(rows)
+        keys = [(artifact_key(row), row.version) for row in rows]
+        self._parts.state.highest.raise_to(keys)
+        self._parts.state.feed.record((UPSERT, key, version) for key, version in keys)
 
     def _recatalogue(self, namespace: Namespace, model: Model, name: str) -> None:
         self._parts.refresh(namespace, Scope(model.type, model.id, name))
+
+
+def parse_cap(text: str | int | None) -> int | str | None:
+    """Parse what `--gc` takes: how many versions to keep, or how old they may become.
+
+    Raises:
+        InvalidInput: It is neither a number above zero nor a duration.
+    """
+    if text is None or isinstance(text, int):
+        if text is not None and text < 1:
+            raise InvalidInput(f"at least one version has to be kept, not {text}", hint="--gc 10, or --gc 30d")
+        return text
+    if text.isascii() and text.isdigit():
+        return parse_cap(int(text))
+    if not parse_duration(text):
+        raise InvalidInput(f"a retention of `{text}` keeps nothing", hint="--gc 10, or --gc 30d")
+    return text
+
+
+def _numbers(store: ArtifactStore, model: Model, name: str) -> tuple[int, ...]:
+    found = store.scan(model, name)
+    return tuple(sorted({*(m.version for m in found.versions), *found.incomplete}))
 
 
 def make_tags(model: Model, *, content_type: str, spec: str | None, tags: Mapping[str, str]) -> dict[str, str]:

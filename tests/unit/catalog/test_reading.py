@@ -118,7 +118,7 @@ def test_listings_show_one_row_an_artifact(filled: Catalog) -> None:
     [
         (SearchFilter(text="LOG"), ["log"]),
         (SearchFilter(text="%"), []),
-        (SearchFilter(text="prod", model_id="m-2"), ["state"]),
+        (SearchFilter(text="RESO", model_id="m-2"), ["state"]),
         (SearchFilter(data_type="report"), ["report-x"]),
         (SearchFilter(is_streaming=True), ["log"]),
         (SearchFilter(tags=(("type", "log"),)), ["log"]),
