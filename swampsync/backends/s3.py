@@ -29,8 +29,8 @@ from swampsync.backends.base import (
     PutResult,
 )
 from swampsync.backends.checks import check_conditional_size, check_directory_prefix, check_range, range_behind_end
+from swampsync.backends.s3_answers import Operation
 from swampsync.backends.s3_clients import Use
-from swampsync.backends.s3_errors import Operation
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_listing import list_range
 from swampsync.backends.s3_requests import RequestHook, S3Requests, is_out_of_range

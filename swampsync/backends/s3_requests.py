@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from swampsync.backends.base import ETag, GetResult, ObjectInfo, ObjectNotFound, PutResult
+from swampsync.backends.s3_answers import Answer, Operation, Trouble, parse_answer
 from swampsync.backends.s3_clients import S3Clients, Use
-from swampsync.backends.s3_errors import Answer, Operation, Trouble, WireError, parse_answer, translate
+from swampsync.backends.s3_errors import WireError, translate
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_settings import S3Options
 from swampsync.backends.s3_upload import PARTS_AT_A_TIME, Parts

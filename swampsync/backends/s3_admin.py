@@ -1,0 +1,225 @@
+"""What is asked of a bucket now and then, through boto3: does it exist, what are its rules, what lies about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from swampsync.backends.base import BucketNotFound, ETag, ObjectStoreRefused
+from swampsync.backends.s3_answers import Operation
+from swampsync.backends.s3_boto import make_client, translate_boto
+from swampsync.backends.s3_keys import CredentialSource
+from swampsync.backends.s3_settings import S3Options
+from swampsync.errors import AccessDenied, Conflict
+
+T = TypeVar("T")
+
+_NO_RULES: Final = {"NoSuchLifecycleConfiguration", "NotImplemented", "MethodNotAllowed"}
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleRule:
+    """A rule by which the bucket removes objects on its own.
+
+    Args:
+        identifier: The rule's name in the bucket.
+        prefix: Of the keys that it applies to, in the bucket; empty for all.
+        expires: Whether it removes current objects.
+        is_filtered: Whether it also asks for tags or sizes, so that it applies to some of the keys only.
+        aborts_uploads_after_days: Whether it cleans up after broken uploads, and when.
+    """
+
+    identifier: str
+    prefix: str
+    expires: bool
+    is_filtered: bool = False
+    aborts_uploads_after_days: int | None = None
+
+    def touches(self, prefix: str) -> bool:
+        """Say whether the rule may remove anything whose key begins with `prefix`."""
+        return self.expires and (self.prefix.startswith(prefix) or prefix.startswith(self.prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """A version of an object in a versioned bucket; keys are relative to the options' prefix."""
+
+    key: str
+    version_id: str
+    etag: ETag | None
+    size: int
+    modified_at: datetime
+    is_latest: bool
+    is_delete_marker: bool
+
+
+class S3Admin:
+    """Administration of one bucket; a context manager, so that its connections are closed.
+
+    Args:
+        options: How to reach the bucket.
+        credentials: What signs the requests.
+    """
+
+    def __init__(self, options: S3Options, credentials: CredentialSource) -> None:
+        self._options = options
+        self._client: Any = make_client(options, credentials)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def has_bucket(self) -> bool:
+        """Say whether the bucket exists and we may see it.
+
+        Raises:
+            AccessDenied: It exists, but is not ours to see.
+        """
+        try:
+            # Lists at most one key, since the answer to HeadBucket has no body that could say why not.
+            self._ask(Operation.LIST, self._client.list_objects_v2, MaxKeys=1, Prefix=self._options.root)
+        except BucketNotFound:
+            return False
+        return True
+
+    def create_bucket(self) -> None:
+        """Create the bucket; that it is ours already is success.
+
+        Raises:
+            Conflict: The name belongs to somebody else.
+        """
+        options = self._options
+        more: dict[str, Any] = {}
+        # AWS wants the region named, but for the one that has no name there; other servers want none.
+        if options.endpoint is None and options.region != "us-east-1":
+            more["CreateBucketConfiguration"] = {"LocationConstraint": options.region}
+        try:
+            self._ask(Operation.CREATE, self._client.create_bucket, **more)
+        except ObjectStoreRefused as error:
+            cause = str(error.__cause__)
+            if "BucketAlreadyOwnedByYou" in cause:
+                return
+            if "BucketAlreadyExists" in cause:
+                raise Conflict(
+                    f"bucket name `{options.bucket}` is taken", hint="bucket names are shared by all: choose another"
+                ) from error
+            raise
+
+    def versioning(self) -> str:
+        """Return `Enabled`, `Suspended` or `Off`."""
+        answer = self._ask(Operation.LIST, self._client.get_bucket_versioning)
+        return str(answer.get("Status", "Off"))
+
+    def lifecycle_rules(self) -> list[LifecycleRule] | None:
+        """Return the rules that are switched on; `None` if we are not allowed to know them."""
+        try:
+            answer = self._ask(Operation.LIST, self._client.get_bucket_lifecycle_configuration)
+        except AccessDenied:
+            return None
+        except ObjectStoreRefused as error:
+            if any(code in str(error.__cause__) for code in _NO_RULES) or "404" in str(error.__cause__):
+                return []
+            raise
+        return [_parse_rule(rule) for rule in answer.get("Rules", []) if rule.get("Status") == "Enabled"]
+
+    def object_versions(self, prefix: str) -> Iterator[ObjectVersion]:
+        """List all versions, and marks of deletion, of objects whose key begins with `prefix`."""
+        root = self._options.root
+        for page in self._pages("list_object_versions", prefix):
+            for field, is_marker in (("Versions", False), ("DeleteMarkers", True)):
+                for entry in page.get(field, []):
+                    yield ObjectVersion(
+                        entry["Key"][len(root) :],
+                        entry["VersionId"],
+                        ETag.parse(entry["ETag"]) if "ETag" in entry else None,
+                        entry.get("Size", 0),
+                        entry["LastModified"],
+                        entry["IsLatest"],
+                        is_marker,
+                    )
+
+    def read_version(self, key: str, version_id: str) -> bytes:
+        """Read one version of an object."""
+        answer = self._ask(
+            Operation.GET, self._client.get_object, key=key, Key=self._options.root + key, VersionId=version_id
+        )
+        with answer["Body"] as body:
+            content: bytes = body.read()
+        return content
+
+    def restore_version(self, key: str, version_id: str) -> None:
+        """Make an old version the current one again, by copying it onto its own key."""
+        full = self._options.root + key
+        source = {"Bucket": self._options.bucket, "Key": full, "VersionId": version_id}
+        self._ask(Operation.PUT, self._client.copy_object, key=key, Key=full, CopySource=source)
+
+    def abort_stale_uploads(self, prefix: str, *, older_than: datetime) -> list[str]:
+        """Remove the parts of uploads below `prefix` that were begun before a time and never completed.
+
+        A process that was killed leaves them behind; they cost money and no listing shows them.
+
+        Args:
+            prefix: Of the keys; never empty by accident: pass the namespace's.
+            older_than: By the server's clock, aware UTC. Uploads under way are younger.
+
+        Returns:
+            The keys whose uploads were removed.
+        """
+        root = self._options.root
+        stale = [
+            (upload["Key"], upload["UploadId"])
+            for page in self._pages("list_multipart_uploads", prefix)
+            for upload in page.get("Uploads", [])
+            if upload["Initiated"] < older_than
+        ]
+        for key, upload_id in stale:
+            shown = key[len(root) :]
+            self._ask(Operation.DELETE, self._client.abort_multipart_upload, key=shown, Key=key, UploadId=upload_id)
+        return [key[len(root) :] for key, _ in stale]
+
+    def _pages(self, name: str, prefix: str) -> Iterator[dict[str, Any]]:
+        pages = iter(
+            self._client.get_paginator(name).paginate(Bucket=self._options.bucket, Prefix=self._options.root + prefix)
+        )
+        while True:
+            page = self._do(Operation.LIST, prefix, lambda: next(pages, None))
+            if page is None:
+                return
+            yield page
+
+    def _ask(self, operation: Operation, call: Callable[..., Any], *, key: str | None = None, **parameters: Any) -> Any:
+        return self._do(operation, key, lambda: call(Bucket=self._options.bucket, **parameters))
+
+    def _do(self, operation: Operation, key: str | None, call: Callable[[], T]) -> T:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return call()
+        except (BotoCoreError, ClientError) as caught:
+            failure = translate_boto(caught, operation, key=key, options=self._options)
+        raise failure
+
+
+def _parse_rule(rule: dict[str, Any]) -> LifecycleRule:
+    chosen = rule.get("Filter") or {}
+    both = chosen.get("And") or {}
+    prefix = rule.get("Prefix") or chosen.get("Prefix") or both.get("Prefix") or ""
+    is_filtered = bool(set(chosen) - {"Prefix", "And"} or set(both) - {"Prefix"})
+    expiration = rule.get("Expiration") or {}
+    abort = rule.get("AbortIncompleteMultipartUpload") or {}
+    return LifecycleRule(
+        identifier=rule.get("ID", ""),
+        prefix=prefix,
+        expires="Days" in expiration or "Date" in expiration,
+        is_filtered=is_filtered,
+        aborts_uploads_after_days=abort.get("DaysAfterInitiation"),
+    )

@@ -1,0 +1,164 @@
+"""Administration of a bucket, answered as S3 does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from swampsync.backends.base import BucketNotFound, CredentialsExpired, ObjectStoreRefused, Throttled
+from swampsync.backends.s3_admin import LifecycleRule, S3Admin
+from swampsync.backends.s3_keys import S3Keys, StaticCredentials
+from swampsync.backends.s3_settings import S3Options
+from swampsync.errors import AccessDenied, Conflict, SwampsyncError, Unavailable
+from swampsync.testing.scripted_server import End, Reply, Request, ScriptedServer, answer, s3_error
+
+KEYS = S3Keys("AKIAEXAMPLE", "hunter2secret", "token")
+
+
+def admin_of(server: ScriptedServer, prefix: str = "swamp") -> S3Admin:
+    options = S3Options(bucket="team-data", prefix=prefix, endpoint=server.endpoint, request_timeout_seconds=0.3)
+    return S3Admin(options, StaticCredentials(KEYS))
+
+
+def xml(body: str) -> Reply:
+    return answer("200 OK", f'<?xml version="1.0"?>{body}'.encode(), Content_Type="application/xml")
+
+
+def always(reply: Reply) -> Callable[[Request], Reply]:
+    return lambda _: reply
+
+
+def test_bucket_is_found_by_a_listing() -> None:
+    """A bucket exists if it can be listed; that it does not is no error."""
+    with ScriptedServer(always(xml("<ListBucketResult></ListBucketResult>"))) as server, admin_of(server) as admin:
+        assert admin.has_bucket()
+    assert server.requests[0].target.startswith("/team-data?")
+    with ScriptedServer(always(s3_error("404 Not Found", "NoSuchBucket"))) as server, admin_of(server) as admin:
+        assert not admin.has_bucket()
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (s3_error("403 Forbidden", "AccessDenied"), AccessDenied),
+        (s3_error("400 Bad Request", "ExpiredToken"), CredentialsExpired),
+        (s3_error("503 Slow Down", "SlowDown"), Throttled),
+        (s3_error("500 Internal Server Error", "InternalError"), Unavailable),
+        (s3_error("403 Forbidden", "QuotaExceeded"), ObjectStoreRefused),
+        (Reply(b"", End.CLOSE), Unavailable),
+        (Reply(b"", End.STALL), Unavailable),
+    ],
+)
+def test_refusals_are_classed_as_elsewhere(reply: Reply, error: type[SwampsyncError]) -> None:
+    """boto3's errors become the same classes as obstore's, after one request, and show no key."""
+    with ScriptedServer(always(reply)) as server, admin_of(server) as admin:
+        with pytest.raises(SwampsyncError) as caught:
+            admin.has_bucket()
+        assert len(server.requests) == 1
+    assert type(caught.value) is error
+    assert "hunter2" not in repr(caught.value) + str(caught.value.hint)
+
+
+def test_bucket_of_our_own_is_created_twice_without_complaint() -> None:
+    """That the bucket is ours already is success; that it is somebody else's is not."""
+    for reply in (answer("200 OK"), s3_error("409 Conflict", "BucketAlreadyOwnedByYou")):
+        with ScriptedServer(always(reply)) as server, admin_of(server) as admin:
+            admin.create_bucket()
+        assert [r.method for r in server.requests] == ["PUT"]
+    taken = always(s3_error("409 Conflict", "BucketAlreadyExists"))
+    with ScriptedServer(taken) as server, admin_of(server) as admin, pytest.raises(Conflict, match="is taken"):
+        admin.create_bucket()
+
+
+@pytest.mark.parametrize(("status", "expected"), [("<Status>Enabled</Status>", "Enabled"), ("", "Off")])
+def test_versioning_is_told(status: str, expected: str) -> None:
+    """Versioning is `Off` where the server says nothing."""
+    reply = xml(f"<VersioningConfiguration>{status}</VersioningConfiguration>")
+    with ScriptedServer(always(reply)) as server, admin_of(server) as admin:
+        assert admin.versioning() == expected
+
+
+RULES = """<LifecycleConfiguration>
+<Rule><ID>all</ID><Status>Enabled</Status><Filter></Filter><Expiration><Days>30</Days></Expiration></Rule>
+<Rule><ID>off</ID><Status>Disabled</Status><Filter></Filter><Expiration><Days>30</Days></Expiration></Rule>
+<Rule><ID>logs</ID><Status>Enabled</Status><Filter><Prefix>swamp/infra/_log/</Prefix></Filter>
+  <Expiration><Date>2026-12-01T00:00:00Z</Date></Expiration></Rule>
+<Rule><ID>tagged</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And>
+  </Filter><Expiration><Days>1</Days></Expiration></Rule>
+<Rule><ID>abort</ID><Status>Enabled</Status><Prefix>old/</Prefix>
+  <AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>
+<Rule><ID>versions</ID><Status>Enabled</Status><Filter></Filter>
+  <Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration></Rule>
+</LifecycleConfiguration>"""
+
+
+def test_lifecycle_rules_are_read() -> None:
+    """Rules that are switched on are read in all their forms."""
+    with ScriptedServer(always(xml(RULES))) as server, admin_of(server) as admin:
+        assert admin.lifecycle_rules() == [
+            LifecycleRule("all", "", expires=True),
+            LifecycleRule("logs", "swamp/infra/_log/", expires=True),
+            LifecycleRule("tagged", "x/", expires=True, is_filtered=True),
+            LifecycleRule("abort", "old/", expires=False, aborts_uploads_after_days=7),
+            LifecycleRule("versions", "", expires=False),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (s3_error("404 Not Found", "NoSuchLifecycleConfiguration"), []),
+        (s3_error("501 Not Implemented", "NotImplemented"), []),
+        (s3_error("403 Forbidden", "AccessDenied"), None),
+    ],
+)
+def test_absent_rules_are_none_and_hidden_rules_unknown(reply: Reply, expected: object) -> None:
+    """No rules, a server without rules, and rules that we may not see are three different things."""
+    with ScriptedServer(always(reply)) as server, admin_of(server) as admin:
+        assert admin.lifecycle_rules() == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "prefix", "expected"),
+    [
+        (LifecycleRule("r", "", expires=True), "infra/_log/", True),
+        (LifecycleRule("r", "infra/", expires=True), "infra/_log/", True),
+        (LifecycleRule("r", "infra/_log/0", expires=True), "infra/_log/", True),
+        (LifecycleRule("r", "other/", expires=True), "infra/_log/", False),
+        (LifecycleRule("r", "", expires=False), "infra/_log/", False),
+    ],
+)
+def test_rule_touches_what_it_may_remove(rule: LifecycleRule, prefix: str, expected: object) -> None:
+    """A rule touches a prefix if it removes objects and one of the two prefixes contains the other."""
+    assert rule.touches(prefix) is expected
+
+
+def test_stale_uploads_are_aborted_and_young_ones_left() -> None:
+    """Only uploads below the prefix that were begun before the time are aborted."""
+    uploads = "".join(
+        f"<Upload><Key>swamp/infra/{key}</Key><UploadId>{uid}</UploadId><Initiated>{at}</Initiated></Upload>"
+        for key, uid, at in [("a", "U1", "2026-11-20T10:00:00.000Z"), ("b", "U2", "2026-11-21T10:00:00.000Z")]
+    )
+
+    def script(request: Request) -> Reply:
+        if request.method == "DELETE":
+            return answer("204 No Content")
+        return xml(
+            f"<ListMultipartUploadsResult>{uploads}<IsTruncated>false</IsTruncated></ListMultipartUploadsResult>"
+        )
+
+    with ScriptedServer(script) as server, admin_of(server) as admin:
+        assert admin.abort_stale_uploads("infra/", older_than=datetime(2026, 11, 21, tzinfo=UTC)) == ["infra/a"]
+    assert "prefix=swamp%2Finfra%2F" in server.requests[0].target
+    assert [r.target for r in server.requests if r.method == "DELETE"] == ["/team-data/swamp/infra/a?uploadId=U1"]
+
+
+def test_missing_bucket_is_told_by_a_listing_of_versions() -> None:
+    """Every question but `has_bucket` raises on a missing bucket."""
+    with ScriptedServer(always(s3_error("404 Not Found", "NoSuchBucket"))) as server, admin_of(server) as admin:
+        with pytest.raises(BucketNotFound):
+            list(admin.object_versions(""))
+        with pytest.raises(BucketNotFound):
+            admin.lifecycle_rules()
