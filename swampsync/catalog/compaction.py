@@ -22,9 +22,10 @@ class Checkpoint(NamedTuple):
 class Compaction(NamedTuple):
     """What a compaction gave back."""
 
-    checkpoint: Checkpoint
+    wal_pages_total: int
+    wal_pages_checkpointed: int
     bytes_reclaimed: int
-    is_skipped: bool  # other processes were reading for so long that the file could not be rewritten
+    is_vacuum_skipped: bool  # other processes were reading for so long that the file could not be rewritten
 
 
 def fold_log(database: Database) -> Checkpoint:
@@ -42,9 +43,10 @@ def compact(database: Database) -> Compaction:
         with database.read() as connection:
             connection.execute("VACUUM")
     except Unavailable:
-        return Compaction(checkpoint, 0, is_skipped=True)
+        return Compaction(*checkpoint, bytes_reclaimed=0, is_vacuum_skipped=True)
     fold_log(database)
-    return Compaction(checkpoint, max(0, before - _measure(database)), is_skipped=False)
+    saved = max(0, before - _measure(database))
+    return Compaction(*checkpoint, bytes_reclaimed=saved, is_vacuum_skipped=False)
 
 
 def _measure(database: Database) -> int:

@@ -33,6 +33,10 @@ class SetAside(NamedTuple):
     kept_as: str
     reason: str
 
+    def __str__(self) -> str:
+        """Say it in one line for the person at the terminal."""
+        return f"{self.reason}; it was set aside as `{posixpath.basename(self.kept_as)}` and begun anew"
+
 
 class Database:
     """A connection that follows its path, with nested transactions.

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.metadata_yaml import parse_metadata
 from swampsync.artifacts.rows import row_from_metadata
+from swampsync.artifacts.scan import LATEST_NAME, RAW_NAME, parse_version, read_marker, read_version
 from swampsync.catalog.latest import assign_latest
 from swampsync.catalog.rows import ArtifactKey, CatalogRow
 from swampsync.disk import Disk, Kind
@@ -49,11 +50,6 @@ class ArtifactRows(NamedTuple):
         return max(self.seen, default=0)
 
 
-def is_version_name(name: str) -> bool:
-    """Whether a directory of this name holds a version: a positive number as we write it."""
-    return name.isascii() and name.isdigit() and name[0] != "0"
-
-
 def read_artifact(
     disk: Disk,
     directory: str,
@@ -92,8 +88,11 @@ def read_artifact(
             except FileNotFoundError:
                 continue
         versions_read += 1
-        metadata = _read_version(disk, version_directory, name=key.data_name, number=number, problems=problems)
-        if metadata is None:
+        metadata = read_version(disk, directory, key.data_name, number)
+        if not isinstance(metadata, Metadata):
+            # Content that is missing or too short is still being written, for all we know.
+            if metadata is not None and not metadata.path.endswith(RAW_NAME):
+                problems.append((metadata.path, metadata.reason))
             continue
         if metadata.lifecycle is not None or metadata.renamed_to is not None:
             deleted.add(number)
@@ -117,52 +116,18 @@ def _list_versions(disk: Disk, directory: str) -> tuple[list[int], bool]:
     numbers = []
     has_marker = False
     for entry in disk.scandir(directory):
-        if entry.name == "latest":
+        if entry.name == LATEST_NAME:
             has_marker = True
-        elif entry.kind is Kind.DIRECTORY and is_version_name(entry.name):
-            numbers.append(int(entry.name))
+        elif entry.kind is Kind.DIRECTORY and (number := parse_version(entry.name)) is not None:
+            numbers.append(number)
     numbers.sort()
     return numbers, has_marker
 
 
-def _read_version(
-    disk: Disk, directory: str, *, name: str, number: int, problems: list[tuple[str, str]]
-) -> Metadata | None:
-    """Read the metadata of a whole version; `None` if it is not whole (yet), with the reason if that is a problem."""
-    path = f"{directory}/metadata.yaml"
-    try:
-        metadata = parse_metadata(disk.read_bytes(path), path=path)
-        size = disk.stat(f"{directory}/raw").size
-    except FileNotFoundError:
-        return None  # claimed and not written yet, or just removed
-    except DataError as error:
-        problems.append((path, error.message))
-        return None
-    except OSError as error:
-        problems.append((path, f"`{path}`: {error.strerror}"))
-        return None
-    if metadata.name != name or metadata.version != number:
-        problems.append((path, f"`{path}` says that it is `{metadata.name}` version {metadata.version}"))
-        return None
-    # Less than it says: the content is still being written.
-    return metadata if size >= (metadata.size or 0) else None
-
-
 def _resolve_latest(disk: Disk, directory: str, rows: list[CatalogRow], *, has_marker: bool) -> int:
     """Return the version that readers take: the marker's if it is whole, else the highest."""
-    if has_marker:
-        path = f"{directory}/latest"
-        try:
-            text = disk.read_bytes(path)[:32].strip()
-        except OSError:
-            # Old repos have a symbolic link to the version's directory instead of a file.
-            try:
-                text = disk.readlink(path).rstrip("/").rpartition("/")[2].encode()
-            except OSError:
-                text = b""
-        if text.isdigit() and any(row.version == int(text) for row in rows):
-            return int(text)
-    return rows[-1].version
+    marker = read_marker(disk, directory) if has_marker else None
+    return marker if marker is not None and any(row.version == marker for row in rows) else rows[-1].version
 
 
 def _watch(

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from swampsync.artifacts.model import normalise_type
+from swampsync.artifacts.scan import parse_version
 from swampsync.catalog.signatures import ARTIFACT, MODEL, TYPE, Signature
 from swampsync.disk import Disk, DiskEntry, Kind
+from swampsync.errors import InvalidInput
 from swampsync.layout import MODEL_LOCK_NAME
-from swampsync.maintenance.refresh_read import is_version_name
 
 
 class ModelVisit(NamedTuple):
@@ -116,6 +118,8 @@ class TreeWalk:
             self.problems.append((directory, f"`{directory}`: {error.strerror}"))
             return
         if kind == MODEL:
+            if not _is_normalised(path.rpartition("/")[0]):
+                return  # neither swamp nor we would find it again by its type
             yield self._visit_artifacts(path, names, is_changed=is_changed)
             return
         for name in names:
@@ -159,7 +163,7 @@ class TreeWalk:
     def _holds_versions(self, directory: str) -> bool | None:
         """Say whether a directory holds versions; `None` if it holds numbers that are not versions yet."""
         try:
-            numbers = [name for name in _directories(self._disk.scandir(directory)) if is_version_name(name)]
+            numbers = [name for name in _directories(self._disk.scandir(directory)) if parse_version(name)]
         except OSError:
             return None
         for number in numbers:
@@ -185,3 +189,10 @@ class TreeWalk:
 
 def _directories(entries: list[DiskEntry]) -> list[str]:
     return [entry.name for entry in entries if entry.kind is Kind.DIRECTORY and not entry.name.startswith(".")]
+
+
+def _is_normalised(model_type: str) -> bool:
+    try:
+        return normalise_type(model_type) == model_type
+    except InvalidInput:
+        return False

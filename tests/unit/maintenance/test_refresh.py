@@ -11,7 +11,6 @@ from swampsync.catalog.rows import ArtifactKey
 from swampsync.errors import Unavailable
 from swampsync.layout import Layout
 from swampsync.maintenance.refresh import Scope
-from swampsync.maintenance.refresh_read import is_version_name
 from swampsync.namespace import Namespace
 from tests.unit.maintenance.tree import World, make_world
 
@@ -234,7 +233,7 @@ def test_unreadable_metadata_costs_one_version_and_is_reported_each_time(world: 
     for _ in range(2):
         report = world.refresher.refresh(world.namespace)
         assert [Path(path).parts[-3:-1] for path, _ in report.problems] == [("log", "1"), ("state", "2")]
-        assert "says that it is `state` version 1" in report.problems[0][1]
+        assert "describes version 1 of `state`" in report.problems[0][1]
     assert world.rows() == [("state", 1, 1)]
     assert world.catalog.is_populated()
     broken.write_bytes(text)
@@ -468,10 +467,11 @@ def test_progress_counts_versions(world: World) -> None:
     assert counts == [1, 3]
 
 
-@pytest.mark.parametrize("name", ["1", "10", "007", "0", "1a", "-1", "٣"])
-def test_version_names(name: str) -> None:
-    """Only numbers as we and swamp write them name versions."""
-    assert is_version_name(name) is (name in {"1", "10"})
+def test_types_that_are_not_normalised_are_passed_over(world: World) -> None:
+    """A directory that no type leads to has no rows."""
+    world.tree().put("state", 1, model="Command/shell/m-1")
+    world.refresh()
+    assert world.rows() == []
 
 
 def test_version_put_while_reading_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
