@@ -186,7 +186,7 @@ def test_fast_and_full_reader_read_alike() -> None:
     """What the strict reader reads is what the full parser reads."""
     text = "v: 20260206.200442.0\nn: null\ne:\nq: '~'\nl:\n  - a\n  - \"yes\"\nm:\n  x: ~ # c\n  z: {}\n"
     fast = parse(text)
-    full = ConfigDocument(text, path=PATH, values=None, tree=None)
+    full = ConfigDocument(text, path=PATH)
     assert fast.get(()) == full.get(()) == {
         "v": "20260206.200442.0", "n": None, "e": None, "q": "~", "l": ["a", "yes"], "m": {"x": None, "z": {}},
     }  # fmt: skip
@@ -255,6 +255,14 @@ def documents(draw: st.DrawFn) -> str:
 
 
 @settings(max_examples=150, deadline=None)
+@given(documents())
+def test_fast_and_full_reader_agree_on_any_document(document: str) -> None:
+    """Whichever reader a file goes through, its settings are the same."""
+    full = ConfigDocument(document, path=PATH)
+    assert parse(document).get(()) == full.get(())
+
+
+@settings(max_examples=100, deadline=None)
 @given(documents(), st.lists(KEYS, min_size=1, max_size=3), NESTED)
 def test_set_reads_back_and_touches_nothing_else(document: str, keys: list[str], value: Any) -> None:
     """Whatever is set reads back equal; every other setting, and every byte before and after, is the same."""
@@ -273,7 +281,7 @@ def test_set_reads_back_and_touches_nothing_else(document: str, keys: list[str],
         assert b"\n" not in data.replace(b"\r\n", b"")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(documents(), st.lists(KEYS, min_size=1, max_size=3))
 def test_unset_removes_one_span_of_whole_lines(document: str, keys: list[str]) -> None:
     """Removing a setting cuts one span out, and nothing else changes."""

@@ -261,6 +261,19 @@ def test_reading_a_plain_configuration_imports_no_yaml(tmp_path: Path) -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.parametrize(
+    ("repo", "namespace"), [("swamp-shared/app", "app"), ("swamp-shared/infra", "infra"), ("swamp-solo", "")]
+)
+def test_configurations_that_swamp_wrote_are_read(repo: str, namespace: str) -> None:
+    """The fifteen directories that swamp lists, secrets among them, come down to the ten that are shared."""
+    fixtures = Path(__file__).parents[2] / "fixtures"
+    config = load_config(LocalDisk(), str(fixtures / repo), environ={})
+    assert config.namespace.name == namespace
+    assert config.base == str(fixtures / ("swamp-shared/datastore" if namespace else "swamp-solo/.swamp"))
+    assert len(config.directories) == 10
+    assert config.warnings == ()
+
+
 def test_missing_file_is_not_found(tmp_path: Path) -> None:
     """A directory without a marker is no repo."""
     with pytest.raises(NotFound) as caught:

@@ -23,7 +23,7 @@ TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
 TYPED_TEXTS = st.from_regex(TYPED, fullmatch=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.one_of(TEXTS, TYPED_TEXTS))
 @example("20260206.200442.0")
 @example("12345678-1234-1234-1234-123456789012")
@@ -39,7 +39,7 @@ def test_text_reads_back_in_every_context(text: str) -> None:
         assert yaml.load(f"{{{written}: 1}}\n", Loader=loader) == {text: 1}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.one_of(TEXTS, TYPED_TEXTS))
 def test_plain_text_means_nothing_else_in_any_schema(text: str) -> None:
     """What is written without quotes is text in YAML 1.1 and 1.2 alike."""
