@@ -149,7 +149,9 @@ class ObjectLeaseStore:
             # Nothing to keep of it; a record that says so takes its place.
             blank = LockRecord("", "", 0, "", 0, current.identifier)
             return self._put(sight.key, _release(blank), IfMatch(current.etag)) is not None
-        return self._put(sight.key, _release(current.record), IfMatch(current.etag)) is not None
+        # Not the same words as the holder's own release: each of the two must know which of them it was.
+        broken = _release(replace(current.record, command="lock release"))
+        return self._put(sight.key, broken, IfMatch(current.etag)) is not None
 
     def _put(self, key: str, record: LockRecord, mode: PutMode) -> Lease | None:
         """Put a record; `None` if it is not there afterwards.
