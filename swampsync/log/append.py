@@ -18,6 +18,7 @@ from swampsync.clock import Clock, format_timestamp
 from swampsync.errors import Conflict, DataError, Unavailable
 from swampsync.log.commit import (
     MAX_INLINE_ENTRIES,
+    TOMBSTONE,
     Commit,
     CommitDraft,
     PublishedCommit,
@@ -129,7 +130,7 @@ class Appender:
         began = self.clock.uptime() if uploaded_at is None else uploaded_at
         losses = 0
         while True:
-            if draft.is_empty:
+            if draft.is_empty and draft.kind != TOMBSTONE:
                 return Appended(None, tuple(between))
             if self.clock.uptime() - began > MAX_UPLOAD_AGE_SECONDS:
                 raise UploadsExpired(

@@ -16,7 +16,7 @@ from swampsync.log.append import Appender, NamespaceEnded, UploadsExpired
 from swampsync.log.commit import CommitDraft, PublishedCommit
 from swampsync.log.log import Log
 from swampsync.log.tail import BEGINNING, Position, tail
-from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash, fault_at, faults_at
+from swampsync.testing.faulty_store import Call, Fault, FaultPlan, Faulty, SimulatedCrash, fault_at, faults_at
 from swampsync.testing.manual_clock import ManualClock
 from tests.unit.log.conftest import Ids, World, Writer, artifact_path, draft, file_put, layout_of, version
 
@@ -25,7 +25,7 @@ def no_recheck(newer: Sequence[PublishedCommit], plan: CommitDraft) -> CommitDra
     raise AssertionError(f"{newer} came before {plan}")
 
 
-def on_put(fault: Fault, *, times: int = 1):  # type: ignore[no-untyped-def]
+def on_put(fault: Fault, *, times: int = 1) -> FaultPlan:
     left = [times]
 
     def plan(call: Call) -> Fault | None:
@@ -191,7 +191,7 @@ def test_plan_that_others_have_done_needs_no_commit() -> None:
     """If nothing is left of the plan, nothing is published."""
     world = World()
     one, two = world.writer(1), world.writer(2)
-    one.pull(), two.pull()
+    two.pull()
     one.push(draft(put=[file_put("files/a", "same")]))
     appended = two.push(draft(put=[file_put("files/a", "same")]), pull=False)
     assert appended.published is None
@@ -311,7 +311,7 @@ def test_deleted_namespace_takes_no_commit_that_was_planned_before() -> None:
     one, two = world.writer(1), world.writer(2)
     one.push(draft(put=[file_put("files/a")]))
     two.pull()
-    one.push(draft(kind="tombstone", remove=["files/a"]))
+    one.push(draft(kind="tombstone"))
     with pytest.raises(NamespaceEnded):
         two.push(draft(put=[file_put("files/b")]), pull=False)
 
@@ -326,7 +326,7 @@ def test_caller_may_give_up_on_what_came_between() -> None:
     def refuse(_newer: Sequence[PublishedCommit], _plan: CommitDraft) -> CommitDraft:
         raise DataError("no")
 
-    with pytest.raises(DataError, match="^no$"):
+    with pytest.raises(DataError, match="no"):
         two.appender().append(
             draft(put=[file_put("files/b")]), refuse, position=BEGINNING, tailed_at=world.clock.uptime()
         )

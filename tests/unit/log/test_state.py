@@ -88,10 +88,12 @@ def some_rows(data: st.DrawFn) -> list[Row]:
     rows: list[Row] = []
     for path in data(st.lists(st.sampled_from(PATHS), max_size=6)):
         content = data(st.sampled_from(["x", "y"]))
-        rows.append(data(st.sampled_from([file_put(path, content), Removal(path)])))
+        chosen: list[Row] = [file_put(path, content), Removal(path)]
+        rows.append(data(st.sampled_from(chosen)))
     for number in data(st.lists(st.integers(1, 3), max_size=3)):
         row: ArtifactRow = version("v", number, data(st.sampled_from(["x", "y"])))[0]
-        rows.append(data(st.sampled_from([row, Removal(row.path)])))
+        choice: list[Row] = [row, Removal(row.path)]
+        rows.append(data(st.sampled_from(choice)))
     return rows
 
 
