@@ -76,6 +76,9 @@ class ConfigWarning:
     message: str
     hint: str
 
+    def __str__(self) -> str:
+        return f"`.swamp.yaml` line {self.line}: {self.message}; {self.hint}"
+
 
 def find_unknown_keys(document: ConfigDocument) -> tuple[ConfigWarning, ...]:
     """Find unknown keys that look like a known one; other people's keys are none of our business."""

@@ -22,17 +22,17 @@ from swampsync.config.environment import (
 from swampsync.config.exclude import ExcludeRules
 from swampsync.config.namespace_choice import NamespaceChoice, resolve_namespace
 from swampsync.config.schema import LOG_LEVELS, ConfigWarning, SettingReader, find_unknown_keys
+from swampsync.config.tier import read_directories, read_exclude
 from swampsync.disk import Disk
 from swampsync.errors import InvalidInput
 from swampsync.layout import CONFIG_NAME, Layout
-from swampsync.namespace import ALWAYS_LOCAL_SUBDIRS, DATASTORE_SUBDIRS, Namespace
+from swampsync.namespace import Namespace, derive_namespace
 
 DEFAULT_LOCK_TIMEOUT_MS: Final = 60_000
 DEFAULT_SYNC_TIMEOUT_MS: Final = 300_000
 DEFAULT_LOG_LEVEL: Final = "warning"
 
 _VERSION: Final = r"(\d+)\.(\d+)\.(\d+)(?:-[\w.]+)?"
-_KNOWN_DIRECTORIES: Final = frozenset(DATASTORE_SUBDIRS) | ALWAYS_LOCAL_SUBDIRS
 
 SettingValue = str | bool | int | tuple[str, ...] | None
 
@@ -185,8 +185,8 @@ def make_config(document: ConfigDocument, *, repo_dir: str, environ: Mapping[str
         log_level=log_level,
         datastore=datastore.settings,
         namespace_choice=choice,
-        directories=_directories(reader),
-        exclude=_exclude(reader),
+        directories=read_directories(reader),
+        exclude=read_exclude(reader),
         hydration=Hydration(hydration) if hydration else Hydration.FULL,
         auto_sync=True if auto_sync is None else auto_sync,
         lock_timeout_ms=lock_timeout,
@@ -219,7 +219,18 @@ def _choose_namespace(reader: SettingReader, environ: Mapping[str, str], flags: 
     except InvalidInput as error:
         if not error.message.startswith("`datastore.namespace`"):
             raise
-        raise reader.document.error_at(("datastore", "namespace"), error.message, hint=error.hint) from error
+        # `namespace set` reads this file too, so the way out goes around the name in it.
+        name = _suggest_namespace(file_value or "")
+        hint = f"swamp -n {name} datastore namespace set {name}"
+        problem = error.message.replace(" of `.swamp.yaml`", "")
+        raise reader.document.error_at(("datastore", "namespace"), problem, hint=hint) from error
+
+
+def _suggest_namespace(text: str) -> str:
+    try:
+        return derive_namespace(text).name
+    except InvalidInput:
+        return "NAME"
 
 
 def _lock_timeout(environ: Mapping[str, str], flags: Flags, origins: dict[str, Origin]) -> int:
@@ -259,27 +270,6 @@ def _log_level(reader: SettingReader, environ: Mapping[str, str], flags: Flags, 
 
 def _file_hydration(reader: SettingReader) -> str | None:
     return reader.choice("datastore", "hydrationStrategy", among=tuple(h.value for h in Hydration))
-
-
-def _directories(reader: SettingReader) -> tuple[str, ...]:
-    keys = ("datastore", "directories")
-    named = reader.texts(*keys)
-    if named is None:
-        return tuple(s for s in DATASTORE_SUBDIRS if s not in ALWAYS_LOCAL_SUBDIRS)
-    for name in named:
-        if name not in _KNOWN_DIRECTORIES:
-            raise reader.wrong(keys, f"names `{name[:80]}`, but only these exist: {', '.join(DATASTORE_SUBDIRS)}")
-    return tuple(dict.fromkeys(s for s in named if s not in ALWAYS_LOCAL_SUBDIRS))
-
-
-def _exclude(reader: SettingReader) -> tuple[str, ...]:
-    keys = ("datastore", "exclude")
-    patterns = reader.texts(*keys) or ()
-    try:
-        ExcludeRules(patterns)
-    except InvalidInput as error:
-        raise reader.wrong(keys, f"cannot be used: {error.message}") from error
-    return patterns
 
 
 def _swamp_version(reader: SettingReader) -> str:

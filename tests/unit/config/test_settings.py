@@ -161,8 +161,11 @@ def test_reserved_namespace_of_an_existing_repo_has_a_way_out() -> None:
     text = "datastore:\n  type: filesystem\n  path: /ds\n  namespace: data\n"
     with pytest.raises(InvalidInput, match="reserved") as caught:
         make(text)
-    assert caught.value.hint == "swamp datastore namespace set data-team"
-    assert make(text, flags=Flags(namespace="data-team")).namespace.name == "data-team"
+    assert caught.value.hint == "swamp -n data-repo datastore namespace set data-repo"
+    assert make(text, flags=Flags(namespace="data-repo")).namespace.name == "data-repo"
+    with pytest.raises(InvalidInput) as caught:
+        make("datastore:\n  namespace: ..\n")
+    assert caught.value.hint == "swamp -n NAME datastore namespace set NAME"
 
 
 def test_time_limits_have_their_order() -> None:
@@ -214,6 +217,7 @@ def test_misspelt_keys_are_warned_of() -> None:
         (9, "datastore.direktories", "write directories"),
         (10, "autoGc", "move it: it belongs at the top level"),
     ]
+    assert str(warnings[0]) == "`.swamp.yaml` line 5: `autoGC` is no known setting and has no effect; write autoGc"
     (warning,) = make(S3 + "    pathStyle: true\n").warnings
     assert warning.hint == "write forcePathStyle"
 
