@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from swampsync.backends.base import MAX_CONDITIONAL_BYTES, ETag, Overwrite, PutMode
 from swampsync.errors import InvalidInput
@@ -12,6 +13,14 @@ from swampsync.layout import ObjectKey
 def digest_etag(body: bytes) -> ETag:
     """Make the ETag that S3 gives to a body put in one request: its MD5."""
     return ETag(hashlib.md5(body, usedforsecurity=False).hexdigest())
+
+
+def digest_chunks(chunks: Iterable[bytes]) -> ETag:
+    """Make the ETag of a body that comes in pieces."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for chunk in chunks:
+        digest.update(chunk)
+    return ETag(digest.hexdigest())
 
 
 def check_range(key: ObjectKey, start: int, length: int | None) -> None:

@@ -36,6 +36,7 @@ from swampsync.backends.checks import (
     check_conditional_size,
     check_directory_prefix,
     check_range,
+    digest_chunks,
     digest_etag,
     range_behind_end,
 )
@@ -90,7 +91,7 @@ class FilesystemStore:
         """Read an object as chunks; it is read twice, once for its ETag."""
         file, stat = self._open_file(key)
         with file:
-            etag = _etag_of(self._read(key, file))
+            etag = digest_chunks(self._read(key, file))
             size = file.tell()
             file.seek(0)
             yield _describe(key, stat, size, etag), self._read(key, file)
@@ -99,7 +100,7 @@ class FilesystemStore:
         """Describe an object; the whole file is read for its ETag."""
         file, stat = self._open_file(key)
         with file:
-            etag = _etag_of(self._read(key, file))
+            etag = digest_chunks(self._read(key, file))
             return _describe(key, stat, file.tell(), etag)
 
     def put(self, key: ObjectKey, body: bytes, mode: PutMode) -> PutResult:
@@ -171,9 +172,11 @@ class FilesystemStore:
                     file.sync()
             with translated_errors(key.text):
                 self._publish(key, temporary, path, mode)
-        finally:
-            with suppress(OSError):
-                self._disk.unlink(temporary)
+        except BaseException:
+            self._discard(temporary)
+            self._prune(path)
+            raise
+        self._discard(temporary)
         with translated_errors(key.text):
             self._disk.sync_directory(_parent(path))
         return PutResult(ETag(digest.hexdigest()))
@@ -219,6 +222,10 @@ class FilesystemStore:
                 self._disk.rename(temporary, path)
             except (IsADirectoryError, FileExistsError, NotADirectoryError) as error:
                 raise _key_under_key(key) from error
+
+    def _discard(self, temporary: str) -> None:
+        with suppress(OSError):
+            self._disk.unlink(temporary)
 
     def _prune(self, path: str) -> None:
         parent = _parent(path)
@@ -279,13 +286,6 @@ def _key_under_key(key: ObjectKey) -> Conflict:
 
 def _describe(key: ObjectKey, stat: DiskStat, size: int, etag: ETag | None) -> ObjectInfo:
     return ObjectInfo(key, size, etag, datetime.fromtimestamp(stat.mtime_ns / 1e9, UTC))
-
-
-def _etag_of(chunks: Iterable[bytes]) -> ETag:
-    digest = hashlib.md5(usedforsecurity=False)
-    for chunk in chunks:
-        digest.update(chunk)
-    return ETag(digest.hexdigest())
 
 
 def _read_chunks(file: BinaryIO) -> Iterator[bytes]:

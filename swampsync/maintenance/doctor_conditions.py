@@ -125,8 +125,7 @@ def check_if_match_race(scratch: Scratch, store: ObjectStore) -> Finding:
 
     results = race(effort.swap_workers, work, spawner=scratch.spawner)
     errors = [result for result in results if result is not None]
-    # The others only say that the barrier is broken.
-    for error in sorted(errors, key=lambda e: not isinstance(e, SwampsyncError)):
+    for error in sorted(errors, key=lambda e: isinstance(e, threading.BrokenBarrierError)):  # those only follow
         raise error
     expected = {nonce for mine in nonces for nonce in mine}
     missing = expected - set(json.loads(store.get(key).body))
