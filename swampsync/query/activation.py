@@ -13,7 +13,6 @@ from swampsync.query.values import INT_MAX, INT_MIN, EvaluationError
 STEPS_PER_ROW: Final = 100_000
 
 _CONTENT_TYPE: Final = POSITIONS["content_type"]
-_TAGS: Final = POSITIONS["tags"]
 TEXT_TYPES: Final = frozenset({"application/yaml", "application/x-yaml"})
 JSON_TYPE: Final = "application/json"
 
@@ -112,7 +111,7 @@ class Activation:
         """Return the tags as a map."""
         if self._tags is None:
             try:
-                tags = parse_json(self.row[_TAGS])
+                tags = parse_json(self.row.tags)
             except ValueError:
                 raise EvaluationError("the tags are not valid JSON") from None
             self._tags = tags

@@ -209,7 +209,15 @@ class Macro(Node):
     __slots__ = ("body", "condition", "kind", "target", "variable")
 
     def __init__(
-        self, kind: str, target: Node, variable: str, body: Node, start: int, end: int, *, condition: Node | None = None
+        self,
+        kind: str,
+        target: Node,
+        variable: str,
+        body: Node,
+        *,
+        start: int,
+        end: int,
+        condition: Node | None = None,
     ) -> None:
         super().__init__(start, end)
         self.kind = kind

@@ -9,6 +9,7 @@ from swampsync.query.ast import Call, Ident, Literal, Node, Select, walk_identif
 from swampsync.query.diagnostics import nearest, quoted, suggestion, syntax_error
 from swampsync.query.fields import CONTENT_FIELDS, FIELDS, QUALIFIED_TYPES, TYPE_NAMES, VERSION_FIELDS
 from swampsync.query.functions import GLOBALS, METHODS
+from swampsync.query.values import EvaluationError
 
 _MACROS: Final = ("all", "exists", "exists_one", "map", "filter")
 
@@ -98,8 +99,7 @@ def _check_calls(source: str, root: Node) -> None:
 
 
 def _check_pattern(source: str, node: Literal) -> None:
-    from swampsync.query.regex import compile_pattern
-    from swampsync.query.values import EvaluationError
+    from swampsync.query.regex import compile_pattern  # noqa: PLC0415  few queries hold a pattern
 
     if isinstance(node.value, str):
         try:
@@ -115,7 +115,9 @@ def _qualified_types(root: Node) -> set[int]:
     while stack:
         node = stack.pop()
         stack.extend(node.children())
-        if isinstance(node, Select) and isinstance(node.operand, Select) and isinstance(node.operand.operand, Ident):
-            if f"{node.operand.operand.name}.{node.operand.field}.{node.field}" in QUALIFIED_TYPES:
-                found.add(id(node.operand.operand))
+        if not isinstance(node, Select) or not isinstance(node.operand, Select):
+            continue
+        root_name = node.operand.operand
+        if isinstance(root_name, Ident) and f"{root_name.name}.{node.operand.field}.{node.field}" in QUALIFIED_TYPES:
+            found.add(id(root_name))
     return found

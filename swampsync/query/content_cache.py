@@ -1,16 +1,15 @@
 """JSON content beside the catalog, so that SQL can look into it.
 
-A table of our own in the state database, filled on first use for the rows that a query may still match. An entry belongs
-to the version with its `id` and number, and only while size and time of creation are the same; one that is out of date
-is read again unless its digest says that the content is the same. What SQLite would read differently from us (very deep
-or long JSON, numbers with more digits than it keeps) is stored as NULL, and the evaluator looks at the content itself.
+A table of our own in the state database, filled on first use for the rows that a query may still match. An entry
+belongs to the version with its `id` and number, and only while size and time of creation are the same; one that is
+out of date is read again unless its digest says that the content is the same. What SQLite would read differently from
+us (very deep or long JSON, numbers with more digits than it keeps) is stored as NULL, and the evaluator looks at the
+content itself.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -47,8 +46,6 @@ _IS_FILLABLE: Final = f"(j.id IS NULL AND c.id <> '' AND c.size <= {MAX_CONTENT_
 _FRESH: Final = 6  # columns of a new entry; one that only moves has four
 
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
-
-_log = logging.getLogger("swampsync.query")
 
 
 class ContentCache:
@@ -143,9 +140,8 @@ class ContentCache:
             with self._transaction() as writer:
                 writer.executemany(f"INSERT OR REPLACE INTO {TABLE} VALUES (?, ?, ?, ?, ?, ?)", fresh)  # noqa: S608
                 writer.executemany(f"UPDATE {TABLE} SET size = ?, created_at = ? WHERE id = ? AND version = ?", moved)  # noqa: S608
-        except (Unavailable, AccessDenied) as error:
+        except (Unavailable, AccessDenied):
             # Whoever cannot write still gets every row: the evaluator reads the content of those without an entry.
-            _log.info("content is not kept for queries: %s", error)
             return 0
         return len(entries)
 
@@ -162,6 +158,8 @@ def _make_entry(row: CatalogRow, contents: ContentSource, old_digest: str | None
     data = contents.read_content(row)
     if data is None:
         return None
+    import hashlib  # noqa: PLC0415  needed while the cache is filled
+
     digest = hashlib.sha256(data).hexdigest()
     return (row.id, row.version, row.size, row.created_at, digest, normalise(data))
 

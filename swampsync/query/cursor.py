@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
 from typing import Any, Final, NamedTuple
 
@@ -63,12 +60,16 @@ def parse_order(text: str | None) -> Order:
 
 def fingerprint(predicate: str, order: Order, namespace: str | None) -> str:
     """Return what tells the listing of one query from that of another."""
+    import hashlib  # noqa: PLC0415  needed for pages only
+
     identity = json.dumps([_FORMAT, predicate, str(order), namespace])
     return hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def format_cursor(query: str, place: tuple[Any, ...]) -> str:
     """Make the cursor that goes on after the row with these values of the order's columns."""
+    import base64  # noqa: PLC0415  needed for pages only
+
     data = json.dumps([query, *place], separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
@@ -79,6 +80,9 @@ def parse_cursor(text: str, query: str, order: Order) -> tuple[Any, ...]:
     Raises:
         InvalidInput: The text is no cursor, or is one of another query.
     """
+    import base64  # noqa: PLC0415  needed for pages only
+    import binascii  # noqa: PLC0415  the same
+
     hint = "begin again without --after"
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -102,7 +102,7 @@ def path_of(node: Node) -> str:
     return "(…)"
 
 
-_NO_ROW: Final = CatalogRow(*([""] * 5), 0, 0, *([""] * 6), 0, 0, "", "{}", *([""] * 6))
+_NO_ROW: Final = CatalogRow("", "", "", "", "", 0, 0, "", "", "", "", "", "", 0, 0, "", "{}", "", "", "", "", "", "")
 
 
 class _Builder:
@@ -186,7 +186,7 @@ class _Builder:
                 value = value.value
             if not isinstance(value, dict):
                 raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
-            return field in value
+            return bool(field in value)
 
         return has
 
@@ -269,7 +269,7 @@ class _Builder:
                     failure = failure or error
                     continue
                 if value is decisive:
-                    return decisive
+                    return bool(decisive)
                 if type(value) is not bool:
                     failure = failure or EvaluationError(f"no such overload: bool {op} {type_name(value)}")
             if failure is not None:
@@ -376,7 +376,7 @@ def _contains(env: Activation, value: Any, container: Any) -> bool:
         return any(equals(value, item) for item in container)
     if isinstance(container, dict):
         try:
-            return to_key(value) in container
+            return bool(to_key(value) in container)
         except EvaluationError:
             return False
     raise EvaluationError(f"no such overload: {type_name(value)} in {type_name(container)}")
@@ -411,7 +411,7 @@ def _quantify(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate |
                 failure = failure or error
                 continue
             if value is decisive:
-                return decisive
+                return bool(decisive)
             if type(value) is not bool:
                 failure = failure or EvaluationError(f"{kind}() over a {type_name(value)}")
         if failure is not None:

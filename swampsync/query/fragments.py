@@ -19,7 +19,7 @@ FIELD_BOUND: Final = 2.0**53
 INT_BOUND: Final = 2.0**63
 
 
-class Uncompilable(Exception):  # noqa: N818  it is a decision, not an error
+class Uncompilable(Exception):
     """SQL cannot say exactly what the expression means; the evaluator takes it."""
 
 
@@ -27,8 +27,8 @@ class Fragment:
     """One compiled expression.
 
     Args:
-        kind: `bool`, `int`, `uint`, `double`, `string`, `timestamp` or `duration` (microseconds), `null`, or `error` for what
-            always fails.
+        kind: `bool`, `int`, `uint`, `double`, `string`, `timestamp` or `duration` (in microseconds), `null`, or
+            `error` for what always fails.
         sql: Text with named parameters.
         can_fail: Whether it may be NULL.
         depth: An upper bound of the height of SQLite's tree for it.

@@ -37,7 +37,10 @@ from swampsync.query.values import (
 )
 
 # What Unicode calls white space, and `trim()` takes off.
-WHITE_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+WHITE_SPACE: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
+    "\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 MAX_RESULT: Final = 1 << 20  # code points, bytes or elements that one operation may make
 
 
@@ -87,7 +90,7 @@ def _ends_with(text: Any, part: Any) -> bool:
 
 
 def _matches(text: Any, pattern: Any) -> bool:
-    from swampsync.query.regex import compile_pattern
+    from swampsync.query.regex import compile_pattern  # noqa: PLC0415  few queries hold a pattern
 
     _strings("matches", text, pattern)
     return compile_pattern(pattern).search(text)
@@ -162,9 +165,7 @@ def _to_int(value: Any) -> int:
     if isinstance(value, bool):
         raise no_overload("int", value)
     result: int | None = None
-    if isinstance(value, int):
-        result = int(value)
-    elif isinstance(value, float) and math.isfinite(value):
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         result = int(value)
     elif isinstance(value, str):
         result = int(value) if re.fullmatch("[-+]?[0-9]{1,20}", value) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from typing import Any, Final
 
@@ -32,15 +31,23 @@ def _convert(value: Any, budget: list[int]) -> Any:
         raise EvaluationError("the result is too large")
     if value is None or isinstance(value, bool | str):
         return value
-    if isinstance(value, int):
-        return int(value) if -SAFE_INT_MAX <= value <= SAFE_INT_MAX else str(int(value))
-    if isinstance(value, float):
-        return _convert_double(value)
     if isinstance(value, list):
         return [_convert(item, budget) for item in value]
     if isinstance(value, dict):
         return {_convert_key(key): _convert(item, budget) for key, item in value.items()}
+    if isinstance(value, OptionalValue):
+        return _convert(value.value, budget) if value.is_present else None
+    return _convert_scalar(value)
+
+
+def _convert_scalar(value: Any) -> Any:
+    if isinstance(value, int):
+        return int(value) if -SAFE_INT_MAX <= value <= SAFE_INT_MAX else str(int(value))
+    if isinstance(value, float):
+        return _convert_double(value)
     if isinstance(value, bytes):
+        import base64  # noqa: PLC0415  few results are bytes
+
         return base64.b64encode(value).decode()
     if isinstance(value, Timestamp):
         return format_timestamp(value)
@@ -48,8 +55,6 @@ def _convert(value: Any, budget: list[int]) -> Any:
         return format_duration(value)
     if isinstance(value, CelType):
         return value.name
-    if isinstance(value, OptionalValue):
-        return _convert(value.value, budget) if value.is_present else None
     raise EvaluationError("the result has no form in JSON")
 
 

@@ -14,11 +14,12 @@ MAX_TEXT_BYTES: Final = 64 * 1024
 KEYWORDS: Final = frozenset({"true", "false", "null", "in"})
 # Names kept free for host languages. `namespace` is one of our fields, and usable.
 RESERVED: Final = frozenset(
-    "as break const continue else for function if import let loop package return var void while".split()
+    {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "let"}
+    | {"loop", "package", "return", "var", "void", "while"}
 )
 
 _SPACE: Final = r"[ \t\n\f\r]+|//[^\n\r]*"
-_TOKEN: Final = r"""
+_ELEMENT: Final = r"""
     (?P<string>(?:[rR][bB]?|[bB][rR]?)?(?:"{3}|'{3}|"|'))
   | (?P<float>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
   | (?P<int>0x[0-9a-fA-F]+[uU]?|[0-9]+[uU]?)
@@ -50,7 +51,7 @@ def tokenize(source: str) -> list[Token]:
     if len(source) > MAX_TEXT_BYTES or _utf8_length(source) > MAX_TEXT_BYTES:
         raise syntax_error(source, MAX_TEXT_BYTES, f"the text is longer than {MAX_TEXT_BYTES // 1024} KiB")
     space = re.compile(f"(?:{_SPACE})+")
-    pattern = re.compile(_TOKEN, re.VERBOSE)
+    pattern = re.compile(_ELEMENT, re.VERBOSE)
     tokens: list[Token] = []
     position = 0
     while True:
@@ -62,23 +63,25 @@ def tokenize(source: str) -> list[Token]:
         match = pattern.match(source, position)
         if match is None:
             raise syntax_error(source, position, f"unexpected character `{source[position]}`")
-        text, kind = match.group(), match.lastgroup
-        if kind == "string":
-            token = _read_string(source, position, text)
-        elif kind == "float":
-            token = Token("literal", _read_double(source, position, text), position, match.end())
-        elif kind == "int":
-            token = Token("literal", _read_integer(source, position, text), position, match.end())
-        elif kind == "name":
-            token = Token("name", text, position, match.end())
-        elif kind == "escaped":
-            token = Token("escaped", _read_escaped_name(source, position, text), position, match.end())
-        else:
-            token = Token(text, text, position, match.end())
-        if kind in {"int", "float"} and source[token.end : token.end + 1].isalnum():
-            raise syntax_error(source, token.end, "a number runs into a name")
+        token = _read(source, match)
         tokens.append(token)
         position = token.end
+
+
+def _read(source: str, match: re.Match[str]) -> Token:
+    position, end, text, kind = match.start(), match.end(), match.group(), match.lastgroup
+    if kind == "string":
+        return _read_string(source, position, text)
+    if kind == "name":
+        return Token("name", text, position, end)
+    if kind == "escaped":
+        return Token("escaped", _read_escaped_name(source, position, text), position, end)
+    if kind == "op":
+        return Token(text, text, position, end)
+    if source[end : end + 1].isalnum():
+        raise syntax_error(source, end, "a number runs into a name")
+    read = _read_double if kind == "float" else _read_integer
+    return Token("literal", read(source, position, text), position, end)
 
 
 def _utf8_length(source: str) -> int:
@@ -126,7 +129,7 @@ def _read_string(source: str, start: int, opening: str) -> Token:
     parts: list[str] = []
     octets = bytearray()
     # What ends a plain run: the quote, a backslash, and (in single-quoted strings) a line break.
-    stops = re.compile(quote[0] + ("|\\\\" if is_raw else "|\\\\") + ("" if len(quote) == 3 else r"|[\r\n]"))
+    stops = re.compile(quote[0] + "|\\\\" + ("" if len(quote) == 3 else r"|[\r\n]"))
     while True:
         stop = stops.search(source, position)
         if stop is None:

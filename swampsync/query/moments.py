@@ -7,6 +7,7 @@ Both are counts of nanoseconds in a Python integer, so that nothing is rounded. 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta, timezone
 from functools import total_ordering
 from typing import Any, ClassVar, Final
 
@@ -31,7 +32,7 @@ class _Moment:
         self.nanos = nanos
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.nanos == other.nanos  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.nanos == other.nanos
 
     def __lt__(self, other: Any) -> bool:
         return bool(self.nanos < other.nanos)
@@ -82,8 +83,6 @@ def parse_timestamp(text: str) -> Timestamp:
     Raises:
         EvaluationError: The text is no such time.
     """
-    from datetime import UTC, datetime, timedelta
-
     match = re.fullmatch(
         r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))",
         text,
@@ -106,8 +105,6 @@ def parse_timestamp(text: str) -> Timestamp:
 
 def format_timestamp(moment: Timestamp) -> str:
     """Format as RFC 3339, UTC, with as many decimals as the value has (none, three, six or nine)."""
-    from datetime import UTC, datetime, timedelta
-
     seconds, nanos = divmod(moment.nanos, NANOS)
     text = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).isoformat()[:19]
     return text + _decimals(nanos) + "Z"
@@ -177,8 +174,6 @@ def timestamp_part(name: str, moment: Timestamp, zone: str | None) -> int:
     Raises:
         EvaluationError: There is no such zone, or the time in it lies outside the years 1 to 9999.
     """
-    from datetime import UTC, datetime, timedelta
-
     seconds, nanos = divmod(moment.nanos, NANOS)
     try:
         here = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
@@ -190,8 +185,6 @@ def timestamp_part(name: str, moment: Timestamp, zone: str | None) -> int:
 
 
 def _zone(name: str) -> Any:
-    from datetime import UTC, timedelta, timezone
-
     if name in {"UTC", "Z", ""}:
         return UTC
     if match := re.fullmatch(r"([+-]?)([0-9]{1,2}):([0-9]{2})", name):
@@ -199,7 +192,7 @@ def _zone(name: str) -> Any:
         if minutes >= 24 * 60 or int(match[3]) > 59:
             raise EvaluationError("unknown time zone")
         return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
-    from zoneinfo import ZoneInfo
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  few queries name a zone
 
     try:
         return ZoneInfo(name)

@@ -213,12 +213,12 @@ class _Parser:
         args, end = self.arguments()
         if isinstance(node, Ident) and node.name in _QUALIFIERS:
             if (node.name, token.value, len(args)) == ("cel", "bind", 3):
-                return Macro("bind", args[1], self.variable(args[0]), args[2], node.start, end)
+                return Macro("bind", args[1], self.variable(args[0]), args[2], start=node.start, end=end)
             return Call(f"{node.name}.{token.value}", None, args, node.start, end)
         if token.value in _RANGE_MACROS and (len(args) == 2 or (token.value == "map" and len(args) == 3)):
             kind = "exists_one" if token.value == "existsOne" else token.value
             condition = args[1] if len(args) == 3 else None
-            return Macro(kind, node, self.variable(args[0]), args[-1], node.start, end, condition=condition)
+            return Macro(kind, node, self.variable(args[0]), args[-1], start=node.start, end=end, condition=condition)
         return Call(token.value, node, args, node.start, end)
 
     def variable(self, node: Node) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from swampsync.query.activation import parse_json
 from swampsync.query.ast import ListNode, Literal, MapNode, Node
 from swampsync.query.compiler import Compiler
 from swampsync.query.fragments import Fragment, Json, Uncompilable
 from swampsync.query.moments import Duration, Timestamp
 from swampsync.query.values import EvaluationError
-from swampsync.query.activation import parse_json
 
 
 class Projection(NamedTuple):

@@ -45,7 +45,7 @@ class CharacterClass:
             return True
         if not self.categories:
             return False
-        import unicodedata
+        import unicodedata  # noqa: PLC0415  few patterns name a category
 
         category = unicodedata.category(char)
         return any(category.startswith(name) != is_negated for name, is_negated in self.categories)
@@ -116,7 +116,7 @@ _ASSERTIONS: Final = {"A": "start", "z": "end", "b": "boundary", "B": "no-bounda
 
 
 def is_word(char: str) -> bool:
-    """Whether a character is one of words, as `\\b` sees them."""
+    """Whether a character is part of a word, as the assertion of word boundaries sees it."""
     return char != "" and (char == "_" or (char.isascii() and char.isalnum()))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 from swampsync.catalog.rows import CatalogRow
 from swampsync.query.activation import Activation, ContentSource, NoContent
-from swampsync.query.ast import Logic, Node
+from swampsync.query.ast import Logic, Node, walk_identifiers
 from swampsync.query.content_cache import ContentCache
 from swampsync.query.cursor import format_cursor
 from swampsync.query.evaluator import Evaluator
@@ -26,7 +25,6 @@ from swampsync.query.sql_functions import register_functions
 from swampsync.query.statement import FULL_ROW, Conditions, Statement, compile_conditions, make_statement
 from swampsync.query.values import EvaluationError
 
-_log = logging.getLogger("swampsync.query")
 _run_numbers: Final = itertools.count()
 _ROW_WIDTH: Final = len(FULL_ROW)
 
@@ -47,6 +45,7 @@ class QueryRun:
         statement: The SQL that ran last.
         residual: Parts of the predicate that the evaluator did.
         matched_in_sql: Rows that the statement let through.
+        fallback_reason: Why SQLite could not run the compiled statement, if that is what happened.
     """
 
     def __init__(
@@ -69,13 +68,20 @@ class QueryRun:
         self.residual: tuple[Node, ...] = ()
         self.visited: int | None = 0 if counts_visits else None
         self.matched_in_sql = 0
+        self.fallback_reason: str | None = None
         self._connection = connection
         self._contents: ContentSource = contents if contents is not None else NoContent()
         self._cache = cache
         self._number = next(_run_numbers)
         self._conditions = self._compile(is_sql_usable=True)
         self._last_row: int | None = None
+        self._shown: Statement | None = None
         self._owns_transaction = False
+
+    @property
+    def shown_sql(self) -> str:
+        """The statement without the functions that only report back."""
+        return self._shown.sql if self._shown is not None else self.statement.sql
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -144,7 +150,7 @@ class QueryRun:
                 if getattr(error, "sqlite_errorcode", 1) != sqlite3.SQLITE_ERROR:
                     raise
                 # Beyond a limit of this build of SQLite, or the tags of some row are no JSON: the evaluator copes.
-                _log.debug("evaluating row by row: %s", error)
+                self.fallback_reason = str(error)
                 self._conditions = self._compile(is_sql_usable=False)
                 if self._last_row is not None:
                     after = self._place(self._last_row)
@@ -171,13 +177,13 @@ class QueryRun:
         if joins_for_rows:
             columns = (*columns, "j.json")
             conditions.compiler.reads_content = True
+        shape: dict[str, Any] = {"columns": columns, "after": after, "limit": limit}
+        self._shown = make_statement(conditions, self.query.order, **shape, on_failure="0" if reporter else None)
         self.statement = make_statement(
             conditions,
             self.query.order,
-            columns=columns,
-            after=after,
-            limit=limit,
-            on_failure=reporter,
+            **shape,
+            on_failure=f"{reporter}(c.rowid)" if reporter else None,
             counts_visits=visitor,
         )
         try:
@@ -305,8 +311,6 @@ class QueryRun:
 
 
 def _fields_of(node: Node) -> frozenset[str]:
-    from swampsync.query.ast import walk_identifiers
-
     return frozenset(ident.name for ident in walk_identifiers(node))
 
 

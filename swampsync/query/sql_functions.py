@@ -28,7 +28,7 @@ def _micros(text: str | None) -> int | None:
 
 
 def _matches(text: str | None, pattern: str | None) -> int | None:
-    from swampsync.query.regex import compile_pattern
+    from swampsync.query.regex import compile_pattern  # noqa: PLC0415  few queries hold a pattern
 
     if not isinstance(text, str) or not isinstance(pattern, str):
         return None

@@ -11,7 +11,6 @@ from swampsync.query.ast import Binary, Ident, Literal, Logic, Node
 from swampsync.query.compiler import Compiler
 from swampsync.query.content_cache import IS_UNAVAILABLE, JOIN
 from swampsync.query.cursor import Order, position_condition
-from swampsync.query.fields import FIELDS
 from swampsync.query.fragments import Fragment, Uncompilable, as_kind, join_logic
 
 # The leading columns of the indexes that do not begin with the namespace.
@@ -40,6 +39,11 @@ class Conditions(NamedTuple):
     def reads_content(self) -> bool:
         """Whether the SQL looks into JSON content."""
         return self.compiler.reads_content
+
+
+def find_bound_namespace(query_namespace: str | None, predicate: Node) -> str | None:
+    """Return the only namespace whose rows can match, if the query is bound to one."""
+    return query_namespace if query_namespace is not None else _bound_namespace(_conjuncts(predicate))
 
 
 def compile_conditions(
@@ -114,7 +118,7 @@ def _bound_namespace(conjuncts: Sequence[Node]) -> str | None:
     for node in conjuncts:
         if isinstance(node, Binary) and node.op == "==":
             for name, value in ((node.left, node.right), (node.right, node.left)):
-                is_name = isinstance(name, Ident) and FIELDS.get(name.name, ("", ""))[1] == "namespace"
+                is_name = isinstance(name, Ident) and name.name in {"ns", "namespace"}
                 if is_name and isinstance(value, Literal) and isinstance(value.value, str):
                     return value.value
     return None
@@ -151,8 +155,8 @@ def make_statement(
         columns: What to select.
         after: Values of the order's columns behind which to begin.
         limit: Rows at most.
-        on_failure: Name of an SQL function that is told the rows for which the predicate fails; those are left out.
-            Without it they are listed with the state NULL.
+        on_failure: SQL to evaluate for rows for which the predicate fails; it is 0, which leaves them out. Without it
+            they are listed with the state NULL.
         counts_visits: Name of an SQL function that is called once for every row looked at.
     """
     parameters = dict(conditions.compiler.parameters)
@@ -165,8 +169,8 @@ def make_statement(
         if conditions.reads_content and not on_failure:
             condition = f"CASE WHEN {IS_UNAVAILABLE} THEN NULL ELSE {condition} END"
         if on_failure:
-            report = f"{on_failure}(c.rowid)"
-            if conditions.certain:
+            report = on_failure
+            if conditions.certain and report != "0":
                 report = f"CASE WHEN {' AND '.join(conditions.certain)} THEN {report} ELSE 0 END"
             where.append(f"coalesce({condition}, {report})")
         else:
@@ -176,8 +180,8 @@ def make_statement(
         text, values = position_condition(order, after)
         where.append(text)
         parameters.update(values)
-    # Walking the index of createdAt is worth it for a page; for everything, sorting what matched is faster. Of a statement
-    # bound to a namespace, only indexes that begin with the namespace are of use.
+    # Walking the index of createdAt is worth it for a page; for everything, sorting what matched is faster. To a
+    # statement that is bound to a namespace, only indexes that begin with the namespace are of use.
     keeps_index = limit is not None and conditions.namespace is None
     sql = f"SELECT c.rowid, {state}, {', '.join(columns)} FROM catalog AS c"  # noqa: S608  values are parameters
     if conditions.reads_content:

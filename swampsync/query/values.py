@@ -102,7 +102,7 @@ def type_name(value: Any) -> str:
     """Return the CEL name of a value's type."""
     if isinstance(value, CelType):
         return "type"
-    return _NAMES.get(type(value)) or getattr(value, "cel_type", "optional_type")
+    return _NAMES.get(type(value)) or str(getattr(value, "cel_type", "optional_type"))
 
 
 _NAMES: Final = {
