@@ -27,13 +27,15 @@ from swampsync.backends.base import (
     PreconditionFailed,
     PutMode,
     PutResult,
+    RequestKind,
+    RequestObserver,
 )
 from swampsync.backends.checks import check_conditional_size, check_directory_prefix, check_range, range_behind_end
 from swampsync.backends.s3_answers import Operation
 from swampsync.backends.s3_clients import Use
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_listing import list_range
-from swampsync.backends.s3_requests import RequestHook, S3Requests, is_out_of_range
+from swampsync.backends.s3_requests import S3Requests, is_out_of_range
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.backends.s3_upload import read_parts
 from swampsync.errors import SwampsyncError, Unavailable
@@ -51,8 +53,7 @@ class S3Store:
     Args:
         options: How to reach the bucket; keys are relative to its prefix.
         credentials: What signs the requests.
-        on_request: Called once for every HTTP request with its kind (`get`, `put`, `list`, …), bytes sent and
-            bytes received; from any thread.
+        on_request: Told every HTTP request, from any thread.
         read_file: Reads the file of certificates that the options may name.
     """
 
@@ -61,7 +62,7 @@ class S3Store:
         options: S3Options,
         credentials: CredentialSource,
         *,
-        on_request: RequestHook | None = None,
+        on_request: RequestObserver | None = None,
         read_file: Callable[[str], bytes],
     ) -> None:
         self._options = options
@@ -130,7 +131,7 @@ class S3Store:
         try:
             yield info, read()
         finally:
-            self._requests.count("get", received=received)
+            self._requests.count(RequestKind.GET, received=received)
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""

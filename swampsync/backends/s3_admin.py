@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from swampsync.backends.base import BucketNotFound, ETag, ObjectStoreRefused
+from swampsync.backends.base import BucketNotFound, ETag, LifecycleEffect, LifecycleRule, ObjectStoreRefused
 from swampsync.backends.s3_answers import Operation
 from swampsync.backends.s3_boto import make_client, translate_boto
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_settings import S3Options
-from swampsync.errors import AccessDenied, Conflict
+from swampsync.errors import Conflict
 
 T = TypeVar("T")
 
+# What lies there must be restored, for hours, before it can be read; other classes only cost differently.
+_ARCHIVES: Final = {"GLACIER", "DEEP_ARCHIVE"}
 _NO_RULES: Final = {"NoSuchLifecycleConfiguration", "NotImplemented", "MethodNotAllowed"}
-
-
-@dataclass(frozen=True, slots=True)
-class LifecycleRule:
-    """A rule by which the bucket removes objects on its own.
-
-    Args:
-        identifier: The rule's name in the bucket.
-        prefix: Of the keys that it applies to, in the bucket; empty for all.
-        expires: Whether it removes current objects.
-        is_filtered: Whether it also asks for tags or sizes, so that it applies to some of the keys only.
-        aborts_uploads_after_days: Whether it cleans up after broken uploads, and when.
-    """
-
-    identifier: str
-    prefix: str
-    expires: bool
-    is_filtered: bool = False
-    aborts_uploads_after_days: int | None = None
-
-    def touches(self, prefix: str) -> bool:
-        """Say whether the rule may remove anything whose key begins with `prefix`."""
-        return self.expires and (self.prefix.startswith(prefix) or prefix.startswith(self.prefix))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +98,20 @@ class S3Admin:
         answer = self._ask(Operation.LIST, self._client.get_bucket_versioning)
         return str(answer.get("Status", "Off"))
 
-    def lifecycle_rules(self) -> list[LifecycleRule] | None:
-        """Return the rules that are switched on; `None` if we are not allowed to know them."""
+    def lifecycle_rules(self) -> list[LifecycleRule]:
+        """Return the rules that are switched on and may touch what lies below the options' prefix.
+
+        Raises:
+            AccessDenied: We are not allowed to know them.
+        """
         try:
             answer = self._ask(Operation.LIST, self._client.get_bucket_lifecycle_configuration)
-        except AccessDenied:
-            return None
         except ObjectStoreRefused as error:
-            if any(code in str(error.__cause__) for code in _NO_RULES) or "404" in str(error.__cause__):
+            if any(code in str(error.__cause__) for code in _NO_RULES):
                 return []
             raise
-        return [_parse_rule(rule) for rule in answer.get("Rules", []) if rule.get("Status") == "Enabled"]
+        rules = [parse_rule(rule, self._options.root) for rule in answer.get("Rules", [])]
+        return [rule for rule in rules if rule is not None]
 
     def object_versions(self, prefix: str) -> Iterator[ObjectVersion]:
         """List all versions, and marks of deletion, of objects whose key begins with `prefix`."""
@@ -209,17 +191,21 @@ class S3Admin:
         raise failure
 
 
-def _parse_rule(rule: dict[str, Any]) -> LifecycleRule:
+def parse_rule(rule: Mapping[str, Any], root: str) -> LifecycleRule | None:
+    """Read a rule as S3 words it; `None` if it is switched off or cannot touch what lies below `root`.
+
+    A rule that also asks for tags or sizes counts as one for every object: who knows what will match tomorrow.
+    """
     chosen = rule.get("Filter") or {}
-    both = chosen.get("And") or {}
-    prefix = rule.get("Prefix") or chosen.get("Prefix") or both.get("Prefix") or ""
-    is_filtered = bool(set(chosen) - {"Prefix", "And"} or set(both) - {"Prefix"})
+    prefix = rule.get("Prefix") or chosen.get("Prefix") or (chosen.get("And") or {}).get("Prefix") or ""
+    if rule.get("Status") != "Enabled" or not (prefix.startswith(root) or root.startswith(prefix)):
+        return None
     expiration = rule.get("Expiration") or {}
-    abort = rule.get("AbortIncompleteMultipartUpload") or {}
-    return LifecycleRule(
-        identifier=rule.get("ID", ""),
-        prefix=prefix,
-        expires="Days" in expiration or "Date" in expiration,
-        is_filtered=is_filtered,
-        aborts_uploads_after_days=abort.get("DaysAfterInitiation"),
-    )
+    classes = {t.get("StorageClass") for t in [*rule.get("Transitions", []), rule.get("Transition") or {}]}
+    if "Days" in expiration or "Date" in expiration:
+        effect = LifecycleEffect.EXPIRE
+    elif classes & _ARCHIVES:
+        effect = LifecycleEffect.ARCHIVE
+    else:
+        effect = LifecycleEffect.OTHER
+    return LifecycleRule(rule.get("ID", ""), prefix[len(root) :], effect)

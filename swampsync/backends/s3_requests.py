@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from swampsync.backends.base import ETag, GetResult, ObjectInfo, ObjectNotFound, PutResult
+from swampsync.backends.base import ETag, GetResult, ObjectInfo, ObjectNotFound, PutResult, RequestKind, RequestObserver
 from swampsync.backends.s3_answers import Answer, Operation, Trouble, parse_answer
 from swampsync.backends.s3_clients import S3Clients, Use
 from swampsync.backends.s3_errors import WireError, translate
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("swampsync.s3")
 
-RequestHook = Callable[[str, int, int], None]
 PAGE_KEYS: Final = 1_000
 T = TypeVar("T")
 
@@ -46,7 +45,7 @@ class S3Requests:
         options: S3Options,
         credentials: CredentialSource,
         *,
-        on_request: RequestHook | None,
+        on_request: RequestObserver | None,
         read_file: Callable[[str], bytes],
     ) -> None:
         self._options = options
@@ -55,11 +54,11 @@ class S3Requests:
         self._clients = S3Clients(options, credentials, read_file)
         self._hook = on_request or _ignore
 
-    def count(self, kind: str, *, sent: int = 0, received: int = 0) -> None:
+    def count(self, kind: RequestKind, *, sent: int = 0, received: int = 0) -> None:
         """Tell the hook of one request."""
         self._hook(kind, sent, received)
 
-    def ask(self, operation: Operation, key: str | None, call: Callable[[], T], *, kind: str | None) -> T:
+    def ask(self, operation: Operation, key: str | None, call: Callable[[], T], *, kind: RequestKind | None) -> T:
         """Do a call of obstore; its failure is counted as `kind` and raised as one of our errors."""
         from obstore.exceptions import BaseError
 
@@ -95,14 +94,16 @@ class S3Requests:
 
         client = self._clients.of(Use.SMALL)
         path = self._root + key.text
-        found = self.ask(Operation.GET, key.text, lambda: obstore.get(client, path, options=options), kind="get")
+        found = self.ask(
+            Operation.GET, key.text, lambda: obstore.get(client, path, options=options), kind=RequestKind.GET
+        )
         return self._describe(found.meta, key, Operation.GET), found
 
     def get(self, key: ObjectKey, options: Any) -> GetResult:
         """Read an object, or the range of it that `options` names."""
         info, found = self.open(key, options)
-        body = self.ask(Operation.GET, key.text, lambda: found.bytes().to_bytes(), kind="get")
-        self.count("get", received=len(body))
+        body = self.ask(Operation.GET, key.text, lambda: found.bytes().to_bytes(), kind=RequestKind.GET)
+        self.count(RequestKind.GET, received=len(body))
         return GetResult(info, body)
 
     def head(self, key: ObjectKey) -> ObjectInfo:
@@ -110,14 +111,16 @@ class S3Requests:
         import obstore
 
         client = self._clients.of(Use.SMALL)
-        meta = self.ask(Operation.HEAD, key.text, lambda: obstore.head(client, self._root + key.text), kind="head")
-        self.count("head")
+        meta = self.ask(
+            Operation.HEAD, key.text, lambda: obstore.head(client, self._root + key.text), kind=RequestKind.HEAD
+        )
+        self.count(RequestKind.HEAD)
         return self._describe(meta, key, Operation.HEAD)
 
     def _describe(self, meta: Any, key: ObjectKey, operation: Operation) -> ObjectInfo:
         if not meta["e_tag"]:
             # A proxy's page, for one: a 200 that no S3 server gave.
-            self.count(operation.name.lower())
+            self.count(RequestKind[operation.name])
             raise self._not_s3(operation, key.text)
         return ObjectInfo(key, meta["size"], ETag.parse(meta["e_tag"]), meta["last_modified"])
 
@@ -130,9 +133,9 @@ class S3Requests:
             operation,
             key.text,
             lambda: obstore.put(client, self._root + key.text, body, mode=mode, use_multipart=False),
-            kind="put",
+            kind=RequestKind.PUT,
         )
-        self.count("put", sent=len(body))
+        self.count(RequestKind.PUT, sent=len(body))
         if not result["e_tag"]:
             raise self._not_s3(operation, key.text)
         return PutResult(ETag.parse(result["e_tag"]))
@@ -158,10 +161,10 @@ class S3Requests:
             )
         finally:
             # The first and the last request open and complete, or abort, the upload.
-            self.count("multipart")
+            self.count(RequestKind.MULTIPART)
             for at in range(0, parts.sent, parts.part_bytes):
-                self.count("put", sent=min(parts.part_bytes, parts.sent - at))
-            self.count("multipart")
+                self.count(RequestKind.PUT, sent=min(parts.part_bytes, parts.sent - at))
+            self.count(RequestKind.MULTIPART)
             if parts.error is not None:
                 raise parts.error
         return ETag.parse(result["e_tag"]) if result["e_tag"] else None
@@ -176,7 +179,7 @@ class S3Requests:
         except ObjectNotFound:
             pass
         finally:
-            self.count("delete")
+            self.count(RequestKind.DELETE)
 
     def delete_batch(self, keys: Sequence[ObjectKey]) -> SwampsyncError | None:
         """Remove up to a thousand objects; return the first error."""
@@ -189,7 +192,7 @@ class S3Requests:
         except SwampsyncError as error:
             return error
         finally:
-            self.count("delete")
+            self.count(RequestKind.DELETE)
         return None
 
     # --- listing -----------------------------------------------------------------------------------
@@ -200,16 +203,16 @@ class S3Requests:
 
         client = self._clients.of(Use.SMALL)
         pages = iter(obstore.list(client, directory, offset=offset, chunk_size=PAGE_KEYS))
-        page: Sequence[Any] | None = self.ask(Operation.LIST, shown, lambda: next(pages, None), kind="list")
-        self.count("list")
+        page: Sequence[Any] | None = self.ask(Operation.LIST, shown, lambda: next(pages, None), kind=RequestKind.LIST)
+        self.count(RequestKind.LIST)
         while page is not None:
             yield page
             # A page that is not full was the last; that the next one is asked for shows only here.
             if len(page) < PAGE_KEYS:
                 return
-            page = self.ask(Operation.LIST, shown, lambda: next(pages, None), kind="list")
+            page = self.ask(Operation.LIST, shown, lambda: next(pages, None), kind=RequestKind.LIST)
             if page is not None:
-                self.count("list")
+                self.count(RequestKind.LIST)
 
     def list_dirs(self, directory: str, shown: str) -> list[str]:
         """List the directories in a directory, whole paths with a slash at their end."""
@@ -217,9 +220,9 @@ class S3Requests:
 
         client = self._clients.of(Use.SMALL)
         found = self.ask(
-            Operation.LIST, shown, lambda: obstore.list_with_delimiter(client, directory or None), kind="list"
+            Operation.LIST, shown, lambda: obstore.list_with_delimiter(client, directory or None), kind=RequestKind.LIST
         )
         paths = list(found["common_prefixes"])
         for _ in range(0, max(1, len(paths) + len(found["objects"])), PAGE_KEYS):
-            self.count("list")
+            self.count(RequestKind.LIST)
         return paths

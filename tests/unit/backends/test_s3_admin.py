@@ -7,8 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from swampsync.backends.base import BucketNotFound, CredentialsExpired, ObjectStoreRefused, Throttled
-from swampsync.backends.s3_admin import LifecycleRule, S3Admin
+from swampsync.backends.base import (
+    BucketNotFound,
+    CredentialsExpired,
+    LifecycleEffect,
+    LifecycleRule,
+    ObjectStoreRefused,
+    Throttled,
+)
+from swampsync.backends.s3_admin import S3Admin
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
 from swampsync.backends.s3_settings import S3Options
 from swampsync.errors import AccessDenied, Conflict, SwampsyncError, Unavailable
@@ -85,54 +92,49 @@ RULES = """<LifecycleConfiguration>
 <Rule><ID>off</ID><Status>Disabled</Status><Filter></Filter><Expiration><Days>30</Days></Expiration></Rule>
 <Rule><ID>logs</ID><Status>Enabled</Status><Filter><Prefix>swamp/infra/_log/</Prefix></Filter>
   <Expiration><Date>2026-12-01T00:00:00Z</Date></Expiration></Rule>
-<Rule><ID>tagged</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And>
+<Rule><ID>tagged</ID><Status>Enabled</Status><Filter><And><Prefix>swam</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And>
   </Filter><Expiration><Days>1</Days></Expiration></Rule>
-<Rule><ID>abort</ID><Status>Enabled</Status><Prefix>old/</Prefix>
+<Rule><ID>elsewhere</ID><Status>Enabled</Status><Prefix>other/</Prefix><Expiration><Days>1</Days></Expiration></Rule>
+<Rule><ID>abort</ID><Status>Enabled</Status><Prefix>swamp/</Prefix>
   <AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>
-<Rule><ID>versions</ID><Status>Enabled</Status><Filter></Filter>
+<Rule><ID>markers</ID><Status>Enabled</Status><Filter></Filter>
   <Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration></Rule>
+<Rule><ID>cold</ID><Status>Enabled</Status><Filter></Filter>
+  <Transition><Days>30</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>
+<Rule><ID>cheap</ID><Status>Enabled</Status><Filter></Filter>
+  <Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition></Rule>
 </LifecycleConfiguration>"""
 
 
 def test_lifecycle_rules_are_read() -> None:
-    """Rules that are switched on are read in all their forms."""
+    """Rules that are switched on and touch our prefix are read in all their forms, relative to it."""
     with ScriptedServer(always(xml(RULES))) as server, admin_of(server) as admin:
         assert admin.lifecycle_rules() == [
-            LifecycleRule("all", "", expires=True),
-            LifecycleRule("logs", "swamp/infra/_log/", expires=True),
-            LifecycleRule("tagged", "x/", expires=True, is_filtered=True),
-            LifecycleRule("abort", "old/", expires=False, aborts_uploads_after_days=7),
-            LifecycleRule("versions", "", expires=False),
+            LifecycleRule("all", "", LifecycleEffect.EXPIRE),
+            LifecycleRule("logs", "infra/_log/", LifecycleEffect.EXPIRE),
+            LifecycleRule("tagged", "", LifecycleEffect.EXPIRE),
+            LifecycleRule("abort", "", LifecycleEffect.OTHER),
+            LifecycleRule("markers", "", LifecycleEffect.OTHER),
+            LifecycleRule("cold", "", LifecycleEffect.ARCHIVE),
+            LifecycleRule("cheap", "", LifecycleEffect.OTHER),
         ]
 
 
 @pytest.mark.parametrize(
-    ("reply", "expected"),
-    [
-        (s3_error("404 Not Found", "NoSuchLifecycleConfiguration"), []),
-        (s3_error("501 Not Implemented", "NotImplemented"), []),
-        (s3_error("403 Forbidden", "AccessDenied"), None),
-    ],
+    "reply",
+    [s3_error("404 Not Found", "NoSuchLifecycleConfiguration"), s3_error("501 Not Implemented", "NotImplemented")],
 )
-def test_absent_rules_are_none_and_hidden_rules_unknown(reply: Reply, expected: object) -> None:
-    """No rules, a server without rules, and rules that we may not see are three different things."""
+def test_absent_rules_are_none(reply: Reply) -> None:
+    """A bucket without rules, and a server without rules, have none."""
     with ScriptedServer(always(reply)) as server, admin_of(server) as admin:
-        assert admin.lifecycle_rules() == expected
+        assert admin.lifecycle_rules() == []
 
 
-@pytest.mark.parametrize(
-    ("rule", "prefix", "expected"),
-    [
-        (LifecycleRule("r", "", expires=True), "infra/_log/", True),
-        (LifecycleRule("r", "infra/", expires=True), "infra/_log/", True),
-        (LifecycleRule("r", "infra/_log/0", expires=True), "infra/_log/", True),
-        (LifecycleRule("r", "other/", expires=True), "infra/_log/", False),
-        (LifecycleRule("r", "", expires=False), "infra/_log/", False),
-    ],
-)
-def test_rule_touches_what_it_may_remove(rule: LifecycleRule, prefix: str, expected: object) -> None:
-    """A rule touches a prefix if it removes objects and one of the two prefixes contains the other."""
-    assert rule.touches(prefix) is expected
+def test_hidden_rules_are_not_taken_for_none() -> None:
+    """If we may not see the rules, that is an error: there may be some."""
+    denied = always(s3_error("403 Forbidden", "AccessDenied"))
+    with ScriptedServer(denied) as server, admin_of(server) as admin, pytest.raises(AccessDenied):
+        admin.lifecycle_rules()
 
 
 def test_stale_uploads_are_aborted_and_young_ones_left() -> None:
