@@ -2,9 +2,9 @@
 
     python integration/bench/bench_catalog.py [--versions 100000] [--foreign 1000000] [--directory DIR]
 
-Trees look like those of real use: models of 100 artifacts with 10 versions of 1 KiB each. Rates are those of one process,
-page cache warm; the listing times with and without other namespaces' rows are taken in one run, alternating, so that their ratio means
-something on a machine that does other work too.
+Trees look like those of real use: models of 100 artifacts with 10 versions of 1 KiB each. Rates are those of one
+process, page cache warm; the listing times with and without other namespaces' rows are taken in one run, alternating,
+so that their ratio means something on a machine that does other work too.
 """
 
 from __future__ import annotations
