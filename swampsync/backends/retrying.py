@@ -129,7 +129,7 @@ class Retrying:
         patience = self._patience()
         last: str | None = None
         while True:
-            listing = self._store.list(prefix, start=start if last is None else last)
+            listing = self._begin_list(prefix, start if last is None else last)
             while True:
                 try:
                     info = next(listing, None)
@@ -142,6 +142,10 @@ class Retrying:
                     last = info.key.text
                     patience.renew()
                     yield info
+
+    def _begin_list(self, prefix: str, start: str | None) -> Iterator[ObjectInfo]:
+        # A generator, so that a store that asks for its first page at once fails where it is caught.
+        yield from self._store.list(prefix, start=start)
 
     def list_dirs(self, prefix: str) -> Iterable[str]:
         """Name directories."""

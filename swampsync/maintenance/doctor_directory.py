@@ -71,15 +71,19 @@ def probe_directory(
         for name, check in CHECKS.items():
             if on_check is not None:
                 on_check(name)
-            place = f"{scratch}/{name}"
-            try:
-                disk.mkdir(place)
-                finding = check(disk, place, effort, spawner)
-            except OSError as error:
-                finding = Finding(Result.ABSENT, f"this file system cannot do it: {error.strerror or error}")
+            finding = try_directory(disk, f"{scratch}/{name}", check, effort=effort, spawner=spawner)
             promises.append(Promise(name, finding.result, finding.consequence, is_required=True))
-    promises.append(_describe_type(disk, root))
+    promises.append(describe_type(disk, root))
     return replace(report, promises=(*report.promises, *promises))
+
+
+def try_directory(disk: Disk, place: str, check: DirectoryCheck, *, effort: Effort, spawner: Spawner) -> Finding:
+    """Do one check in a directory made for it; what the file system cannot do at all is absent."""
+    try:
+        disk.mkdir(place)
+        return check(disk, place, effort, spawner)
+    except OSError as error:
+        return Finding(Result.ABSENT, f"this file system cannot do it: {error.strerror or error}")
 
 
 def check_link(disk: Disk, place: str, _effort: Effort, _spawner: Spawner) -> Finding:
@@ -188,7 +192,8 @@ CHECKS: Final[dict[str, DirectoryCheck]] = {
 }
 
 
-def _describe_type(disk: Disk, root: str) -> Promise:
+def describe_type(disk: Disk, root: str) -> Promise:
+    """Name the file system, and say what one machine's look at it is worth."""
     kind = disk.filesystem_type(root)
     if kind.startswith(_NETWORK):
         text = f"{kind}: reached over a network; what one machine sees of itself does not prove what two see"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,6 +14,7 @@ from swampsync.backends.base import (
     ETag,
     IfMatch,
     ObjectExists,
+    ObjectInfo,
     ObjectNotFound,
     ObjectStore,
     Overwrite,
@@ -301,6 +302,24 @@ def test_broken_listing_goes_on_behind_its_last_object() -> None:
     expected = [i.key.text for i in rig.memory.list("")]
     assert [i.key.text for i in rig.store.list("")] == expected
     assert [i.key.text for i in rig.store.list("", start="infra/l5")] == expected[6:]
+
+
+def test_listing_that_fails_before_its_first_object_is_begun_again() -> None:
+    """A store that asks for the first page when it is called, not when it is taken from, is repeated as well."""
+
+    class Eager(MemoryStore):
+        failures = 2
+
+        def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("at once")
+            return super().list(prefix, start=start)
+
+    clock = ManualClock()
+    store = Eager(clock)
+    store.put(KEY, b"x", Create())
+    assert [i.key for i in Retrying(store, clock=clock, rng=random.Random(1)).list("")] == [KEY]
 
 
 def test_stream_that_cannot_be_rewound_is_tried_once() -> None:

@@ -12,8 +12,9 @@ from swampsync.backends.base import BucketNotFound
 from swampsync.clock import SystemClock, spawn_daemon
 from swampsync.disk import DiskFile, DiskStat, LocalDisk, WriteMode
 from swampsync.maintenance.doctor_backend import Thoroughness
-from swampsync.maintenance.doctor_directory import CHECKS, probe_directory
+from swampsync.maintenance.doctor_directory import CHECKS, describe_type, probe_directory, try_directory
 from swampsync.maintenance.doctor_report import DoctorReport, Result
+from swampsync.maintenance.doctor_scratch import QUICK
 
 
 def examine(root: Path, disk: LocalDisk | None = None) -> DoctorReport:
@@ -114,12 +115,12 @@ class NoSync(LocalDisk):
 
 
 @pytest.mark.parametrize(
-    ("disk", "missing", "result"),
+    ("disk", "name", "result"),
     [
+        (LocalDisk, "link-exclusive", Result.KEPT),
         (LinkOverwrites, "link-exclusive", Result.BROKEN),
-        (LinkOverwrites, "create-only", Result.BROKEN),
         (NoLinks, "link-exclusive", Result.ABSENT),
-        (NoLinks, "create-only", Result.ABSENT),
+        (NoLinks, "link-race", Result.ABSENT),
         (UncountedLinks, "link-exclusive", Result.BROKEN),
         (MkdirForgives, "mkdir-race", Result.BROKEN),
         (RenameRemovesFirst, "rename-atomic", Result.BROKEN),
@@ -127,15 +128,16 @@ class NoSync(LocalDisk):
         (NoSync, "fsync", Result.ABSENT),
     ],
 )
-def test_weakness_of_a_file_system_makes_it_unsafe(
-    tmp_path: Path, disk: type[LocalDisk], missing: str, result: Result
-) -> None:
-    """Each weakness is found under its name, the directory is unsafe, and nothing is left of the probe."""
-    report = examine(tmp_path, disk())
-    promise = report.find(missing)
-    assert promise is not None
-    assert promise.result is result
-    assert missing in report.missing
+def test_weakness_of_a_file_system_is_found(tmp_path: Path, disk: type[LocalDisk], name: str, result: Result) -> None:
+    """Each weakness is found by the check of its name."""
+    place = f"{tmp_path}/{name}"
+    assert try_directory(disk(), place, CHECKS[name], effort=QUICK, spawner=spawn_daemon).result is result
+
+
+def test_directory_without_links_is_unsafe_and_left_as_it_was(tmp_path: Path) -> None:
+    """Where files cannot be linked there are no locks and no create-only; what was half done is removed."""
+    report = examine(tmp_path, NoLinks())
+    assert report.missing == ("create-only", "create-only-race", "link-exclusive", "link-race")
     assert not report.is_safe
     assert list(tmp_path.iterdir()) == []
 
@@ -150,7 +152,6 @@ def test_file_system_type_is_told(tmp_path: Path, kind: str, expected: str) -> N
         def filesystem_type(self, path: str) -> str:
             return kind
 
-    promise = examine(tmp_path, Typed()).find("filesystem-type")
-    assert promise is not None
-    assert promise.result is Result.MEASURED
+    promise = describe_type(Typed(), str(tmp_path))
+    assert (promise.name, promise.result) == ("filesystem-type", Result.MEASURED)
     assert expected in promise.consequence
