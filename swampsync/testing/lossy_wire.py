@@ -1,0 +1,246 @@
+"""A wire that loses things: a TCP proxy between an HTTP client and a server that misbehaves by plan.
+
+What breaks between a client and S3 in practice: the answer is lost after the server has acted, a body breaks off, a
+proxy answers 503 or repeats a request of its own accord. Requests are passed on byte for byte, so that their
+signatures stay valid (the server sees the `Host` that the client has signed).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import TracebackType
+from typing import Final, Self
+
+from swampsync.clock import Clock, Spawner, SystemClock, Thread, spawn_daemon
+from swampsync.testing.http_messages import Message, MessageReader
+from swampsync.testing.scripted_server import reset
+
+_BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s"
+_BUSY_BODY: Final = b"<Error><Code>SlowDown</Code><Message>by the wire's plan</Message></Error>"
+_CONNECT_SECONDS: Final = 10
+
+
+class Fault(Enum):
+    """What happens to a request on its way, or to its answer."""
+
+    NONE = "none"
+    DROP_REQUEST = "drop-request"  # the server never sees it; the connection is closed
+    DROP_ANSWER = "drop-answer"  # the server acts; the connection is closed instead of the answer
+    CUT = "cut"  # the answer breaks off in the middle of its body, or of its head if it has none
+    BUSY = "busy"  # 503 SlowDown, and the server never sees it
+    BUSY_AFTER = "busy-after"  # 503 SlowDown although the server has acted
+    DUPLICATE = "duplicate"  # the server sees it twice; the client gets the second answer
+    DELAY = "delay"  # the answer comes late
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request that came to the wire.
+
+    Args:
+        method: Of HTTP.
+        target: Path and query.
+        fault: What happened to it.
+    """
+
+    method: str
+    target: str
+    fault: Fault
+
+
+# Decides, by method and target, what happens to a request; called for one after the other.
+Plan = Callable[[str, str], Fault]
+
+
+class SeededPlan:
+    """Faults by chance, the same ones for the same seed and order of requests.
+
+    Args:
+        rng: Seeded.
+        weights: How often each fault happens, as shares of 1; the rest goes well.
+        applies: Whether a request, by method and target, may have a fault at all.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        weights: Mapping[Fault, float],
+        *,
+        applies: Callable[[str, str], bool] = lambda _method, _target: True,
+    ) -> None:
+        if sum(weights.values()) > 1:
+            raise ValueError(f"faults add up to {sum(weights.values())}, more than every request")
+        self._rng = rng
+        self._weights = dict(weights)
+        self._applies = applies
+
+    def __call__(self, method: str, target: str) -> Fault:
+        """Throw the dice once for every request, so that `applies` does not shift what comes later."""
+        dice = self._rng.random()
+        if not self._applies(method, target):
+            return Fault.NONE
+        for fault, weight in self._weights.items():
+            dice -= weight
+            if dice < 0:
+                return fault
+        return Fault.NONE
+
+
+class ListedPlan:
+    """The first requests have the listed faults, in order; all later ones go well."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self._faults = iter(faults)
+
+    def __call__(self, _method: str, _target: str) -> Fault:
+        """Take the next fault."""
+        return next(self._faults, Fault.NONE)
+
+
+class LossyWire:
+    """The proxy; a context manager. Connections are kept alive on both sides as far as the plan lets them.
+
+    Args:
+        host: The server's.
+        port: The server's.
+        plan: Decides what happens to each request.
+        delay_seconds: How late a delayed answer comes.
+        clock: Waits for delays.
+        spawner: Starts a thread for each connection.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        plan: Plan,
+        *,
+        delay_seconds: float = 0.05,
+        clock: Clock | None = None,
+        spawner: Spawner = spawn_daemon,
+    ) -> None:
+        self.sent: list[Sent] = []
+        self._server = (host, port)
+        self._plan = plan
+        self._delay_seconds = delay_seconds
+        self._clock = clock or SystemClock()
+        self._spawner = spawner
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._threads: list[Thread] = []
+        self._closed = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port: int = self._listener.getsockname()[1]
+
+    @classmethod
+    def before(cls, endpoint: str, plan: Plan, *, delay_seconds: float = 0.05) -> LossyWire:
+        """Make a wire to `http://host:port`."""
+        host, _, port = endpoint.removeprefix("http://").rstrip("/").partition(":")
+        return cls(host, int(port or 80), plan, delay_seconds=delay_seconds)
+
+    @property
+    def endpoint(self) -> str:
+        """What the client connects to."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._threads.append(self._spawner(self._accept, name="wire-accept"))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._closed.set()
+        # Wakes the accept() that close() alone would leave waiting.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):  # it may be gone already
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                if self._closed.is_set():
+                    client.close()
+                    return
+                self._threads.append(self._spawner(lambda c=client: self._serve(c), name="wire"))  # type: ignore[misc]
+
+    def _serve(self, client: socket.socket) -> None:
+        try:
+            with self._tracked(client), self._tracked(self._connect()) as server:
+                self._relay(client, server)
+        except OSError:
+            pass  # one of the two went away, or the wire is closed
+
+    def _connect(self) -> socket.socket:
+        return socket.create_connection(self._server, timeout=_CONNECT_SECONDS)
+
+    @contextlib.contextmanager
+    def _tracked(self, connection: socket.socket) -> Iterator[socket.socket]:
+        connection.settimeout(None)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self._lock:
+            self._open.add(connection)
+        try:
+            with connection:
+                yield connection
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+
+    def _relay(self, client: socket.socket, server: socket.socket) -> None:
+        requests, answers = MessageReader(client), MessageReader(server)
+        while (request := requests.read_request()) is not None:
+            fault = self._decide(request)
+            if fault is Fault.DROP_REQUEST:
+                return
+            if fault is Fault.BUSY:
+                client.sendall(_BUSY % (len(_BUSY_BODY), _BUSY_BODY))
+                continue
+            answer = None
+            for _ in range(2 if fault is Fault.DUPLICATE else 1):
+                server.sendall(request.raw)
+                answer = answers.read_answer(request.method)
+                if answer is None:
+                    return  # the server hung up, and so do we
+            assert answer is not None
+            if not self._deliver(client, answer, fault) or answer.is_last:
+                return
+
+    def _decide(self, request: Message) -> Fault:
+        with self._lock:
+            fault = self._plan(request.method, request.target)
+            self.sent.append(Sent(request.method, request.target, fault))
+        return fault
+
+    def _deliver(self, client: socket.socket, answer: Message, fault: Fault) -> bool:
+        """Pass the answer on as far as the fault lets it; return whether the connection goes on."""
+        match fault:
+            case Fault.DROP_ANSWER:
+                return False
+            case Fault.CUT:
+                half = answer.head_bytes + (len(answer.raw) - answer.head_bytes) // 2
+                client.sendall(answer.raw[: half if len(answer.raw) > answer.head_bytes else answer.head_bytes // 2])
+                reset(client)
+                return False
+            case Fault.BUSY_AFTER:
+                client.sendall(_BUSY % (len(_BUSY_BODY), _BUSY_BODY))
+                return True
+            case Fault.DELAY:
+                self._clock.wait(self._closed, self._delay_seconds)
+            case _:
+                pass
+        client.sendall(answer.raw)
+        return True
