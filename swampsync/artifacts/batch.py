@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from swampsync.artifacts.latest import advance_marker
@@ -43,7 +43,7 @@ class _Staged:
     path: str
     metadata: Metadata
     metadata_file: str
-    marker_file: str
+    marker_file: str | None  # where the marker waits to be renamed; `None` if it is in its place already
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,9 @@ def put_batch(
         _publish(tree, staged, check=check)
     except BaseException:
         for version in staged:
-            with contextlib.suppress(OSError):
-                tree.disk.unlink(version.marker_file)
+            if version.marker_file is not None:
+                with contextlib.suppress(OSError):
+                    tree.disk.unlink(version.marker_file)
         for path, number in reversed(claimed):
             discard(tree, path, number)
         raise
@@ -89,8 +90,10 @@ def _publish(tree: Tree, staged: list[_Staged], *, check: Callable[[], None]) ->
         tree.disk.rename(version.metadata_file, f"{version.path}/{version.metadata.version}/{METADATA_NAME}")
     highest = {version.path: version for version in staged}  # the last of a path has its highest number
     for version in staged:
+        if version.marker_file is None:
+            continue
         if highest[version.path] is version:
-            _publish_marker(tree, version, check=check)
+            _publish_marker(tree, version, version.marker_file, check=check)
         else:
             tree.disk.unlink(version.marker_file)
     for root in roots:
@@ -118,9 +121,11 @@ def _stage(
         known.guarded.add(parent)
     check()
     floor = item.floor
+    is_new = True
     try:
         tree.disk.mkdir(path)
     except FileExistsError:
+        is_new = False
         tree.guard(path)
         check_owner(tree, item.model, item.name, draft.owner)
         numbers = list_numbers(tree.disk, path)
@@ -130,19 +135,35 @@ def _stage(
     directory = f"{path}/{number}"
     with item.open_content() as content, tree.disk.open_write(f"{directory}/{RAW_NAME}", WriteMode.CREATE) as file:
         size, checksum = write_stream(content, file)
-    metadata = metadata_of(draft, item.name, number, identifier=tree.new_id(), created_at=tree.now())
-    metadata = replace(metadata, size=size, checksum=checksum)
-    metadata_file = tree.write_beside(f"{directory}/{METADATA_NAME}", format_metadata(metadata), is_synced=False)
-    marker_file = tree.write_beside(f"{directory}/{LATEST_NAME}", str(number).encode(), is_synced=False)
+    metadata = metadata_of(
+        draft, item.name, number, identifier=tree.new_id(), created_at=tree.now(), size=size, checksum=checksum
+    )
+    metadata_file = f"{directory}/.{METADATA_NAME}.tmp"
+    with tree.disk.open_write(metadata_file, WriteMode.CREATE) as file:
+        file.write(format_metadata(metadata))
+    marker_file = _stage_marker(tree, path, number, is_new=is_new)
     return _Staged(path, metadata, metadata_file, marker_file)
 
 
-def _publish_marker(tree: Tree, version: _Staged, *, check: Callable[[], None]) -> None:
+def _stage_marker(tree: Tree, path: str, number: int, *, is_new: bool) -> str | None:
+    """Write a marker that waits, or in its place where nobody can read a version yet, so that it misleads nobody."""
+    data = str(number).encode()
+    if is_new:
+        with (
+            contextlib.suppress(FileExistsError),
+            tree.disk.open_write(f"{path}/{LATEST_NAME}", WriteMode.CREATE) as file,
+        ):
+            file.write(data)
+            return None
+    return tree.write_beside(f"{path}/{number}/{LATEST_NAME}", data, is_synced=False)
+
+
+def _publish_marker(tree: Tree, version: _Staged, marker_file: str, *, check: Callable[[], None]) -> None:
     check()
     marker = read_marker(tree.disk, version.path)
     if marker is None or marker < version.metadata.version:
-        tree.disk.rename(version.marker_file, f"{version.path}/{LATEST_NAME}")
+        tree.disk.rename(marker_file, f"{version.path}/{LATEST_NAME}")
     else:
-        tree.disk.unlink(version.marker_file)
+        tree.disk.unlink(marker_file)
     if list_numbers(tree.disk, version.path)[-1] != version.metadata.version:
         advance_marker(tree, version.path, check=check)

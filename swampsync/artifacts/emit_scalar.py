@@ -6,6 +6,7 @@ counted as JavaScript counts them, in UTF-16 units.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -14,6 +15,7 @@ from swampsync.strict_yaml import parse_strict
 
 _LINE_WIDTH: Final = 80
 _MIN_WIDTH: Final = 40
+_MAX_PLAIN_KEY: Final = 1_000
 _SIMPLE: Final = re.compile(r"[A-Za-z/$(_][A-Za-z0-9/$()_.+;-]*")
 # Nothing that js-yaml takes for unprintable; characters beyond the first plane are, as it sees surrogates.
 _PRINTABLE: Final = re.compile("[ -~\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*")
@@ -24,6 +26,15 @@ _ESCAPES: Final = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r",
     "\x1b": "\\e", '"': '\\"', "\\": "\\\\", "\x85": "\\N", "\xa0": "\\_", "\u2028": "\\L", "\u2029": "\\P",
 }  # fmt: skip
+
+
+@functools.lru_cache(maxsize=2_048)  # the same tags and owners come again and again
+def format_pair(key: str, value: str) -> str:
+    """Format an entry of a mapping that is nested once, without its line's end."""
+    shown = format_key(key)
+    text = format_text(value, indent=4)
+    # A key that is too long for YAML to look for its colon must be announced.
+    return f"  {shown}: {text}" if len(shown) <= _MAX_PLAIN_KEY else f"  ? {shown}\n  : {text}"
 
 
 def format_key(text: str) -> str:

@@ -46,7 +46,6 @@ tags:
 )?""",
     re.ASCII,
 )
-_MAX_PLAIN_KEY: Final = 1_000
 _TAG_PAIR: Final = re.compile(r"  (\w+): (?:'(.*)'|(.*))\n", re.ASCII)
 
 
@@ -79,13 +78,7 @@ def parse_metadata(data: bytes, *, path: str) -> Metadata:
 
 def format_metadata(metadata: Metadata) -> bytes:
     """Format as swamp does: its key order, quoting and folding; what is `None` has no line."""
-    from swampsync.artifacts.emit_scalar import format_key, format_text  # noqa: PLC0415  reading needs none of it
-
-    def format_pair(key: str, value: str) -> str:
-        shown = format_key(key)
-        text = format_text(value, indent=4)
-        # A key that is too long for YAML to look for its colon must be announced.
-        return f"  {shown}: {text}" if len(shown) <= _MAX_PLAIN_KEY else f"  ? {shown}\n  : {text}"
+    from swampsync.artifacts.emit_scalar import format_pair, format_text  # noqa: PLC0415  reading needs none of it
 
     lines = [
         f"id: {format_text(metadata.id, indent=2)}",

@@ -43,8 +43,9 @@ def put_version(
             size, checksum = write_stream(content, file)
             file.sync()
         tree.disk.rename(temporary, f"{path}/{number}/{RAW_NAME}")
-        metadata = metadata_of(draft, name, number, identifier=tree.new_id(), created_at=tree.now())
-        metadata = replace(metadata, size=size, checksum=checksum)
+        metadata = metadata_of(
+            draft, name, number, identifier=tree.new_id(), created_at=tree.now(), size=size, checksum=checksum
+        )
         publish(tree, path, metadata, check=check)
         return metadata
 
@@ -142,8 +143,17 @@ def _texts(values: dict[str, str]) -> Iterator[str]:
     yield from values.values()
 
 
-def metadata_of(draft: Draft, name: str, number: int, *, identifier: str, created_at: str) -> Metadata:
-    """Make metadata of a draft; size and checksum are not known yet."""
+def metadata_of(
+    draft: Draft,
+    name: str,
+    number: int,
+    *,
+    identifier: str,
+    created_at: str,
+    size: int | None = None,
+    checksum: str | None = None,
+) -> Metadata:
+    """Make metadata of a draft and of what the store adds."""
     return Metadata(
         id=identifier,
         name=name,
@@ -155,6 +165,6 @@ def metadata_of(draft: Draft, name: str, number: int, *, identifier: str, create
         tags=dict(draft.tags),
         owner=draft.owner,
         created_at=created_at,
-        size=None,
-        checksum=None,
+        size=size,
+        checksum=checksum,
     )

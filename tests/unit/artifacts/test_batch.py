@@ -65,7 +65,7 @@ def test_batch_that_fails_while_publishing_writes_nothing(kit: Any) -> None:
     """Core fact 10.1.7: a lease lost after any step takes back all of it; readers get what they got before."""
     kit.put("there", b"0")
     before = {name: data for name, data in kit.tree().items() if data}
-    for allowed in range(6):
+    for allowed in range(5):
         left = iter(range(allowed))
 
         def check(left: Any = left) -> None:
