@@ -29,6 +29,12 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
+class UnknownFormat(DataError):
+    """Bytes of a format that only a newer version knows: nothing is wrong with them."""
+
+    code = "unknown_format"
+
+
 def encode_commit(commit: Commit) -> bytes:
     """Encode a commit canonically.
 
@@ -95,7 +101,8 @@ def decode_document(body: bytes, *, what: str, key: str) -> dict[str, Any]:
     """Decode the JSON object of a commit or checkpoint and check its format.
 
     Raises:
-        DataError: It is no JSON object, or of a format that this version does not know.
+        DataError: It is no JSON object.
+        UnknownFormat: It is of a format that this version does not know.
     """
     try:
         document = orjson.loads(body)
@@ -108,7 +115,7 @@ def decode_document(body: bytes, *, what: str, key: str) -> dict[str, Any]:
     if found != FORMAT or type(found) is not int:
         tool = document.get("tool")
         writer = f"`{tool}`" if isinstance(tool, str) and tool.isprintable() else "a newer swampsync"
-        raise DataError(
+        raise UnknownFormat(
             f"{what} `{key}` has format {found!r}, and this version reads format {FORMAT} only:"
             f" it takes {writer} or newer",
             hint="pip install --upgrade swampsync",
