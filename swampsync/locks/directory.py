@@ -14,10 +14,20 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from swampsync.clock import Clock
+from swampsync.clock import Clock, format_timestamp
 from swampsync.disk import Disk, DiskFile, WriteMode
 from swampsync.errors import LeaseLost
-from swampsync.locks.lease import Lease, LockRecord, Sight, TornRecord, find_time_offset, renew_record
+from swampsync.locks.identity import ProcessState, ProcessTable, find_process_state
+from swampsync.locks.lease import (
+    Holder,
+    Lease,
+    LockRecord,
+    Sight,
+    TornRecord,
+    find_time_offset,
+    make_record,
+    renew_record,
+)
 from swampsync.locks.sighting import look_at
 from swampsync.locks.takeover import TEMPORARY_PREFIX, Takeover
 from swampsync.locks.whole_file import create_whole, is_seen_at_once
@@ -33,11 +43,29 @@ class DirectoryLeaseStore:
         clock: Tells for how long claims were watched.
         new_id: Makes names that nobody else uses.
         claim_ttl_seconds: After which a claim for a takeover is passed.
+        holder: Who claims; without it, others cannot tell at once that we are gone.
+        processes: Tells which claimants of our own machine still run.
     """
 
-    def __init__(self, disk: Disk, *, clock: Clock, new_id: Callable[[], str], claim_ttl_seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+        claim_ttl_seconds: float = 30.0,
+        holder: Holder | None = None,
+        processes: ProcessTable | None = None,
+    ) -> None:
         self._disk = disk
-        self._takeover = Takeover(disk, clock=clock, new_id=new_id, ttl_seconds=claim_ttl_seconds)
+        self._takeover = Takeover(
+            disk,
+            clock=clock,
+            new_id=new_id,
+            ttl_seconds=claim_ttl_seconds,
+            claimant=b"" if holder is None else _format_claim(holder, clock, claim_ttl_seconds),
+            is_gone=lambda r: processes is not None and find_process_state(r, processes) is ProcessState.GONE,
+        )
         self._must_flush: bool | None = None
 
     def try_acquire(self, key: str, record: LockRecord) -> Lease | Sight:
@@ -158,6 +186,11 @@ class DirectoryLeaseStore:
         if self._must_flush is None:
             self._must_flush = not is_seen_at_once(self._disk, posixpath.dirname(key))
         return self._must_flush
+
+
+def _format_claim(holder: Holder, clock: Clock, ttl_seconds: float) -> bytes:
+    now = format_timestamp(clock.now())
+    return make_record(holder, nonce="", command="takeover", acquired_at=now, ttl_seconds=ttl_seconds).format()
 
 
 def _temporary(key: str, nonce: str) -> str:

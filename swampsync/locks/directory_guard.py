@@ -44,7 +44,12 @@ class DirectoryGuard:
         self._disk = disk
         self._parts = parts
         self._store = DirectoryLeaseStore(
-            disk, clock=parts.clock, new_id=parts.new_id, claim_ttl_seconds=parts.timing.ttl_seconds
+            disk,
+            clock=parts.clock,
+            new_id=parts.new_id,
+            claim_ttl_seconds=parts.timing.ttl_seconds,
+            holder=parts.holder,
+            processes=parts.processes,
         )
         self._keeper = LeaseKeeper(self._store, parts)
         short = replace(parts.timing, ttl_seconds=DEFINITION_TTL_SECONDS, heartbeat_seconds=DEFINITION_TTL_SECONDS / 3)

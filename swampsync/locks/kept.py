@@ -140,6 +140,11 @@ class KeptLease:
                 # The work is done; the lock expires by itself, and there is nobody to whom the error would be of use.
                 _log.warning("could not give back lock `%s`, it expires by itself: %s", self.key, error)
                 was_ours = False
+            except BaseException:
+                # Interrupted in the middle: the lock goes all the same.
+                if is_valid:
+                    self._store.abandon(self.key, self.nonce)
+                raise
             finally:
                 self._on_end(self)
         if self._thread is not None:

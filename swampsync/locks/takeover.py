@@ -3,7 +3,8 @@
 Looking at a file and then unlinking its name are two steps; whoever is slow in between removes what somebody faster
 has just put there. So there is a claim, linked under a name made of the judged lock's nonce: only the claim's owner
 may move the lock aside. It then reads what it has moved, and puts it back if that is not what was judged. An owner
-that dies leaves its claim behind; a claim that was watched for a whole TTL is passed by the next attempt's number.
+that dies leaves its claim behind; the claim of a process that ran here and is gone, or one that was watched for a
+whole TTL, is passed by the next attempt's number.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 
 from swampsync.clock import Clock
 from swampsync.disk import Disk, Kind
-from swampsync.locks.lease import Sight
+from swampsync.locks.lease import LockRecord, Sight
 from swampsync.locks.sighting import look_at
 from swampsync.locks.whole_file import create_whole
 
@@ -37,10 +38,23 @@ class Takeover:
         clock: Tells for how long a claim was watched.
         new_id: Makes names that nobody else uses.
         ttl_seconds: After which a claim is taken for abandoned.
+        claimant: What a claim of ours says, in the form of a lock's record.
+        is_gone: Whether a claimant's process is known to have ended.
     """
 
-    def __init__(self, disk: Disk, *, clock: Clock, new_id: Callable[[], str], ttl_seconds: float) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+        ttl_seconds: float,
+        claimant: bytes,
+        is_gone: Callable[[LockRecord], bool],
+    ) -> None:
         self._disk = disk
+        self._claimant = claimant
+        self._is_gone = is_gone
         self._clock = clock
         self._new_id = new_id
         self._ttl_seconds = ttl_seconds
@@ -76,7 +90,10 @@ class Takeover:
         The day is counted by the file system's own clock. A wrong guess does no harm: whoever misses its temporary
         file or its claim starts again.
         """
-        names = [e.name for e in self._disk.scandir(directory) if e.kind is Kind.FILE]
+        try:
+            names = [e.name for e in self._disk.scandir(directory) if e.kind is Kind.FILE]
+        except FileNotFoundError:
+            return 0
         leftovers = [n for n in names if n.startswith((TEMPORARY_PREFIX, CLAIM_PREFIX, ASIDE_PREFIX))]
         if not leftovers:
             return 0
@@ -101,15 +118,18 @@ class Takeover:
             path = f"{directory}/{CLAIM_PREFIX}{identifier}-{number}"
             temporary = f"{directory}/{TEMPORARY_PREFIX}{self._new_id()}"
             try:
-                file = create_whole(self._disk, path, b"", temporary=temporary, is_flushed=False)
-                if file is not None:
-                    file.close()
-                    return number
-                inode = self._disk.stat(path).inode
+                file = create_whole(self._disk, path, self._claimant, temporary=temporary, is_flushed=False)
             except FileNotFoundError:
+                return 0  # the directory went away: there is no lock in it any more
+            if file is not None:
+                file.close()
+                return number
+            claim = look_at(self._disk, path)
+            if claim is None:
                 return 0  # it went away between two looks: somebody is at work
             now = self._clock.uptime()
-            if now - self._claims.setdefault((path, inode), now) < self._ttl_seconds:
+            is_abandoned = isinstance(claim.record, LockRecord) and self._is_gone(claim.record)
+            if not is_abandoned and now - self._claims.setdefault((path, claim.mark[0]), now) < self._ttl_seconds:
                 return 0
             number += 1
         return 0

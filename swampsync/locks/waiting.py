@@ -6,13 +6,15 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from swampsync.clock import Clock, parse_timestamp
 from swampsync.errors import LockHeld, LockTimeout
 from swampsync.locks.lease import LockRecord, Sight
 from swampsync.locks.timing import LockTiming
 
-_JITTER = 0.25
+_JITTER: Final = 0.25
+_ROUNDING_SECONDS: Final = 0.000_5  # a remainder so small that a clock may not notice a sleep of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Waiting:
             LockHeld: We were not to wait at all.
         """
         waited = self._clock.uptime() - self._started
-        if sight is None or waited < self._wait_seconds:
+        if sight is None or waited < self._wait_seconds - _ROUNDING_SECONDS:
             return
         record = sight.record if isinstance(sight.record, LockRecord) else None
         age = find_age(record, self._clock.now())

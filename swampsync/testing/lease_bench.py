@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from swampsync.clock import Clock, Thread, format_timestamp
 from swampsync.locks.keeper import KeeperParts, LeaseKeeper
-from swampsync.locks.lease import Holder, Lease, LockRecord, make_record
+from swampsync.locks.lease import Holder, Lease, LockRecord, Sight, make_record
 from swampsync.locks.parent import NO_PARENT, ParentHolder
 from swampsync.locks.store import LeaseStore
 from swampsync.locks.timing import LockTiming
@@ -130,6 +130,12 @@ class LeaseBench:
         """Take a free lock without keeping it alive."""
         lease = store.try_acquire(key, self.record(holder))
         assert isinstance(lease, Lease), f"`{key}` is not free: {lease}"
+        return lease
+
+    def take_over(self, store: LeaseStore, sight: Sight) -> Lease:
+        """Take a judged lock over without keeping it alive."""
+        lease = store.take_over(sight, self.record())
+        assert lease is not None, f"`{sight.key}` could not be taken over"
         return lease
 
 
