@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from swampsync.cli.arguments import AllNamespaces, Cached, Model, ModelOption, Name, NameOption, choose
 from swampsync.cli.command import Cli, command
-from swampsync.cli.completing import complete_data_name, complete_model
 from swampsync.cli.console import Console, count, format_size, printable
 from swampsync.errors import InvalidInput
 
@@ -16,23 +16,6 @@ if TYPE_CHECKING:
     from swampsync.repo import ModelListing, Repo, Version
 
 MAX_SHOWN_BYTES = 16 * 1024 * 1024
-
-Model = Annotated[str | None, typer.Argument(metavar="MODEL", help="Model name or id.", autocompletion=complete_model)]
-Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Data name.", autocompletion=complete_data_name)]
-ModelOption = Annotated[str | None, typer.Option("--model", help="Model name or id.", autocompletion=complete_model)]
-NameOption = Annotated[str | None, typer.Option("--name", help="Data name.")]
-AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", help="Look in every namespace of the datastore.")]
-Cached = Annotated[bool, typer.Option("--cached", help="Show what the catalog holds without looking at the files.")]
-
-
-def choose(positional: str | None, option: str | None, what: str, usage: str) -> str:
-    """Take a name from its argument or its option, which must not disagree."""
-    if positional is not None and option is not None and positional != option:
-        raise InvalidInput(f"{what} is given twice, as `{positional}` and as `{option}`", hint=usage)
-    chosen = positional if positional is not None else option
-    if not chosen:
-        raise InvalidInput(f"{what[:1].upper()}{what[1:]} is required. Usage: {usage}", hint=f"{usage}")
-    return chosen
 
 
 @command

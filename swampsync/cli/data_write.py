@@ -7,10 +7,10 @@ from typing import Annotated, BinaryIO
 
 import typer
 
+from swampsync.cli.arguments import Model, ModelOption, Name, NameOption, choose
 from swampsync.cli.command import Cli, command
 from swampsync.cli.completing import complete_data_name, complete_model
 from swampsync.cli.console import count, format_size, printable
-from swampsync.cli.data_read import Model, ModelOption, Name, NameOption, choose
 from swampsync.cli.tags import parse_tags
 from swampsync.errors import InvalidInput, NotFound
 

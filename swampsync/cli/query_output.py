@@ -87,7 +87,7 @@ def _shaped(run: QueryRun) -> Iterator[Any]:
         if first is not None:
             break
         leading += 1
-    empty: Callable[[], Any] = {dict: dict, list: list}.get(type(first), lambda: None)
+    empty: Callable[[], Any] = dict if isinstance(first, dict) else list if isinstance(first, list) else _nothing
     for _ in range(leading):
         yield empty()
     if first is None:
@@ -95,6 +95,10 @@ def _shaped(run: QueryRun) -> Iterator[Any]:
     yield first
     for value in results:
         yield empty() if value is None else value
+
+
+def _nothing() -> None:
+    return None
 
 
 # --- for people --------------------------------------------------------------------------------------

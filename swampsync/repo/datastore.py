@@ -15,6 +15,9 @@ from swampsync.config.settings import RepoConfig, build_layout
 from swampsync.disk import WriteMode
 from swampsync.errors import Conflict, InvalidInput, Refused
 from swampsync.layout import Layout
+from swampsync.maintenance.doctor_backend import Thoroughness
+from swampsync.maintenance.doctor_directory import probe_directory
+from swampsync.maintenance.doctor_report import DoctorReport
 from swampsync.maintenance.relocate import clean_source, copy_files, holds_files, plan_relocation
 from swampsync.namespace import ALWAYS_LOCAL_SUBDIRS, DATASTORE_SUBDIRS, Namespace
 from swampsync.registry import Registry
@@ -118,6 +121,28 @@ class Datastore:
             latency_ms=(parts.world.clock.uptime() - start) * 1000,
             directories=parts.layout.subdirs,
             exclude=parts.config.exclude,
+        )
+
+    def probe(self, *, is_quick: bool = False, on_check: Callable[[str], None] | None = None) -> DoctorReport:
+        """Prove on the datastore itself that it keeps its promises, under scratch names that are removed again.
+
+        Raises:
+            Conflict: This repo is no member of the namespace.
+            AccessDenied: The datastore cannot be written to.
+        """
+        parts = self._parts
+        parts.require_member(parts.namespace)
+        parts.world.disk.stat(parts.layout.base)
+        prefix = "" if parts.namespace.is_solo else f"{parts.namespace}/"
+        return probe_directory(
+            parts.world.disk,
+            parts.layout.base,
+            scratch_prefix=f"{prefix}.swampsync-doctor/",
+            clock=parts.world.clock,
+            rng=parts.world.rng,
+            spawner=parts.world.spawn,
+            thoroughness=Thoroughness.QUICK if is_quick else Thoroughness.FULL,
+            on_check=on_check,
         )
 
     def setup_filesystem(
@@ -229,8 +254,11 @@ class Datastore:
             return ()
         disk = self._parts.world.disk
         foreign = [s for s in layout.subdirs if holds_files(disk, layout.datastore_path(s))]
-        plan = plan_relocation(disk, self._parts.layout, layout)
-        mine = {move.relative.partition("/")[0] for move in plan.moves if move.is_present}
+        try:
+            plan = plan_relocation(disk, self._parts.layout, layout)
+            mine = {move.relative.partition("/")[0] for move in plan.moves if move.is_present}
+        except Conflict:
+            mine = set()
         others = [s for s in foreign if s not in mine]
         if others and has_data:
             raise Refused(

@@ -107,6 +107,18 @@ class Parts:
         """The namespaces of the datastore."""
         return Registry(self.world.disk, self.world.clock, self.layout, new_id=self.world.new_id)
 
+    def refresher(self, progress: Callable[[int], None]) -> Refresher:
+        """What makes the catalog follow the tree; `progress` takes the versions read since the last call."""
+        # Own rows are those of the configured namespace, whatever namespace this command acts in.
+        return Refresher(
+            self.world.disk,
+            self.world.clock,
+            layout=self.layout.of(self.home),
+            catalog=self.catalog,
+            state=self.state,
+            progress=progress,
+        )
+
     def refresh(
         self,
         namespace: Namespace,
@@ -125,15 +137,7 @@ class Parts:
             if progress is not None:
                 progress(done, None)
 
-        # Own rows are those of the configured namespace, whatever namespace this command acts in.
-        refresher = Refresher(
-            self.world.disk,
-            self.world.clock,
-            layout=self.layout.of(self.home),
-            catalog=self.catalog,
-            state=self.state,
-            progress=count,
-        )
+        refresher = self.refresher(count)
         report = refresher.refresh(namespace, scope)
         for path, message in report.problems:
             self.on_notice(f"left out: {message}" if path in message else f"left out `{path}`: {message}")

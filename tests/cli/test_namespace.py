@@ -94,7 +94,11 @@ def test_unset_is_refused_among_others_and_works_alone(swamp: Swamp, pair: Place
 @pytest.mark.parametrize("variable", [None, "", "web"])
 @pytest.mark.parametrize("is_in_file", [False, True])
 def test_resolution_goes_flag_variable_file_solo(
-    swamp: Swamp, solo: Path, flag: str | None, variable: str | None, is_in_file: bool
+    swamp: Swamp,
+    solo: Path,
+    flag: str | None,
+    variable: str | None,
+    is_in_file: bool,  # noqa: FBT001
 ) -> None:
     """`-n` wins over SWAMP_NAMESPACE, that over the file, and none of them is solo."""
     if is_in_file:

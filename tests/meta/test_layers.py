@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parents[2] / "swampsync"
 
 # From the roof to the ground; an import may only point down. Rooms in one set may not import each other.
 ROOMS: list[set[str]] = [
-    {"cli", "__main__"},
+    {"__main__"},
+    {"cli"},
     {"repo", "__init__"},
     {"maintenance"},
     {"sync"},
@@ -86,7 +87,7 @@ def test_module_names_say_something(path: Path) -> None:
 
 SILENT = [p for p in MODULES if p.relative_to(PACKAGE).parts[0] not in {"cli", "__main__.py"}]
 # The only places that may touch the world directly: the ground-floor seams themselves.
-SEAMS = {"clock.py", "disk.py", "repo/world.py"}
+SEAMS = {"clock.py", "disk/local.py", "repo/world.py"}
 BANNED_ATTRIBUTES = {
     ("os", "environ"), ("os", "getenv"), ("sys", "exit"), ("time", "sleep"), ("time", "time"),
     ("time", "monotonic"), ("datetime", "now"), ("datetime", "utcnow"), ("threading", "Thread"),

@@ -1,164 +1,13 @@
-"""The only module that asks the operating system for files.
-
-Every other room gets a `Disk` as a parameter, so that tests and simulators can stand in for it
-(`swampsync.testing.memory_disk`). Paths are absolute strings with forward slashes. Errors are the operating
-system's own `OSError` classes: `FileNotFoundError`, `FileExistsError`, `NotADirectoryError` and so on mean
-the same for every implementation.
-"""
+"""The only module that asks the operating system for files."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat as stat_module
 import sys
-from dataclasses import dataclass
-from enum import Enum
-from typing import BinaryIO, Final, Protocol, Self
+from typing import BinaryIO, Final, Self
 
-
-class Kind(Enum):
-    """What a path is, without following symbolic links."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    LINK = "link"
-    OTHER = "other"
-
-
-class WriteMode(Enum):
-    """How a file is opened for writing."""
-
-    CREATE = "create"  # it must not exist
-    TRUNCATE = "truncate"  # created or emptied
-    APPEND = "append"  # it must exist
-    UPDATE = "update"  # it must exist; written in place
-
-
-@dataclass(frozen=True, slots=True)
-class DiskStat:
-    """What `stat` says of a path, links not followed."""
-
-    kind: Kind
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
-    links: int
-
-    @property
-    def signature(self) -> tuple[int, int, int]:
-        """What changes whenever the entry does: mtime, ctime and inode."""
-        return (self.mtime_ns, self.ctime_ns, self.inode)
-
-
-@dataclass(frozen=True, slots=True)
-class DiskEntry:
-    """One name in a directory."""
-
-    name: str
-    kind: Kind
-
-
-class DiskFile(Protocol):
-    """A file open for writing."""
-
-    def write(self, data: bytes | memoryview, /) -> int:
-        """Write all of `data` at the file's position."""
-        ...
-
-    def write_at(self, offset: int, data: bytes) -> None:
-        """Write all of `data` at `offset` in one call."""
-        ...
-
-    def truncate(self, size: int) -> None:
-        """Cut or extend the file to `size` bytes."""
-        ...
-
-    def stat(self) -> DiskStat:
-        """Describe the open file itself, wherever its name points now."""
-        ...
-
-    def sync(self) -> None:
-        """Return once the file's bytes are on stable storage."""
-        ...
-
-    def close(self) -> None:
-        """Close the file."""
-        ...
-
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exc: object) -> None: ...
-
-
-class Disk(Protocol):
-    """Files and directories, as far as swampsync uses them."""
-
-    def open_read(self, path: str) -> BinaryIO:
-        """Open for reading, buffered; a symbolic link is followed."""
-        ...
-
-    def read_bytes(self, path: str) -> bytes:
-        """Read a whole small file."""
-        ...
-
-    def open_write(self, path: str, mode: WriteMode) -> DiskFile:
-        """Open for writing; with CREATE an existing path is a `FileExistsError`."""
-        ...
-
-    def mkdir(self, path: str) -> None:
-        """Create one directory; an existing path is a `FileExistsError`."""
-        ...
-
-    def makedirs(self, path: str) -> None:
-        """Create a directory and its parents; what exists stays."""
-        ...
-
-    def link(self, source: str, target: str) -> None:
-        """Give a file a second name; an existing target is a `FileExistsError`."""
-        ...
-
-    def rename(self, source: str, target: str) -> None:
-        """Rename, replacing an existing file in one step."""
-        ...
-
-    def unlink(self, path: str) -> None:
-        """Remove a file or link."""
-        ...
-
-    def rmdir(self, path: str) -> None:
-        """Remove an empty directory."""
-        ...
-
-    def stat(self, path: str) -> DiskStat:
-        """Describe a path, links not followed."""
-        ...
-
-    def scandir(self, path: str) -> list[DiskEntry]:
-        """List a directory in no particular order."""
-        ...
-
-    def readlink(self, path: str) -> str:
-        """Return where a symbolic link points."""
-        ...
-
-    def realpath(self, path: str) -> str:
-        """Resolve symbolic links; the path need not exist."""
-        ...
-
-    def sync_directory(self, path: str) -> None:
-        """Return once the directory's entries are on stable storage."""
-        ...
-
-    def sync_filesystem(self, path: str) -> None:
-        """Return once everything written to the file system of `path` is on stable storage."""
-        ...
-
-    def filesystem_type(self, path: str) -> str:
-        """Name the file system of `path` (`ext4`, `nfs4`, `fuse.sshfs`), empty if unknown."""
-        ...
-
+from swampsync.disk.interface import DiskEntry, DiskFile, DiskStat, Kind, WriteMode
 
 _OPEN_FLAGS: Final = {
     WriteMode.CREATE: os.O_WRONLY | os.O_CREAT | os.O_EXCL,
@@ -327,6 +176,8 @@ class LocalDisk:
             return
         descriptor = os.open(path, os.O_RDONLY)
         try:
+            import ctypes  # noqa: PLC0415 - only batches need it, and every command would pay for it
+
             libc = ctypes.CDLL(None, use_errno=True)
             if libc.syncfs(descriptor) != 0:
                 errno = ctypes.get_errno()

@@ -1,0 +1,70 @@
+"""What every writer of data does: find the model, prove membership, take its lock, keep the catalog in step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+from swampsync.artifacts.metadata import Metadata
+from swampsync.artifacts.model import Model, normalise_type
+from swampsync.artifacts.rows import row_from_metadata
+from swampsync.catalog.feed import UPSERT
+from swampsync.catalog.rows import ArtifactKey, artifact_key
+from swampsync.errors import Conflict, NotFound
+from swampsync.locks.guard import HeldLocks
+from swampsync.maintenance.refresh import Scope
+from swampsync.namespace import Namespace
+from swampsync.repo.reading import DataReader
+
+DEFAULT_TYPE: Final = "swampsync/artifact"
+
+
+class LockedData(DataReader):
+    """The steps that putting, deleting and renaming share."""
+
+    # --- what all of them do -----------------------------------------------------------------------
+
+    def require_model(self, text: str, model_type: str | None, *, is_created: bool = True) -> tuple[Namespace, Model]:
+        """Find the model to write to, and create its automatic definition if nobody defined it.
+
+        Raises:
+            NotFound: There is no such model and `is_created` is false.
+            InvalidInput: A new model cannot have that name, or an existing one has another type.
+            Conflict: This repo is no member of the namespace.
+        """
+        wanted = normalise_type(model_type) if model_type is not None else None
+        try:
+            namespace, model = self.find_model(text)
+        except NotFound:
+            if not is_created or ":" in text:
+                raise
+            self._require_member(self._parts.namespace)
+            return self._parts.namespace, self._parts.create_definition(text, wanted or DEFAULT_TYPE)
+        if wanted is not None and wanted != model.type:
+            raise Conflict(
+                f"model `{model.name}` has the type `{model.type}`, not `{wanted}`",
+                hint="leave --type out, or choose another model name",
+                key=text,
+            )
+        self._require_member(namespace)
+        return namespace, model
+
+    def _require_member(self, namespace: Namespace) -> None:
+        self._parts.require_member(namespace)
+
+    def _lock(self, namespace: Namespace, model: Model, command: str) -> AbstractContextManager[HeldLocks]:
+        return self._parts.guard_of(namespace).model_lock([(model.type, model.id)], command=command)
+
+    def _floor(self, namespace: Namespace, model: Model, name: str) -> int:
+        return self._parts.state.highest.find(ArtifactKey(namespace.name, model.type, model.id, name))
+
+    def _record(self, namespace: Namespace, model: Model, versions: Sequence[Metadata]) -> None:
+        rows = [row_from_metadata(namespace, model.type, model.id, m, is_latest=True) for m in versions]
+        self._parts.catalog.upsert_latest_many(rows)
+        keys = [(artifact_key(row), row.version) for row in rows]
+        self._parts.state.highest.raise_to(keys)
+        self._parts.state.feed.record((UPSERT, key, version) for key, version in keys)
+
+    def _recatalogue(self, namespace: Namespace, model: Model, name: str) -> None:
+        self._parts.refresh(namespace, Scope(model.type, model.id, name))

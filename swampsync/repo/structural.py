@@ -1,0 +1,153 @@
+"""The commands that have a namespace to themselves: they take the structural lock, then plan, then act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from swampsync.artifacts.latest import write_marker
+from swampsync.artifacts.scan import LATEST_NAME, read_marker, walk_artifacts
+from swampsync.artifacts.tree import Tree
+from swampsync.catalog.compaction import Compaction, compact
+from swampsync.disk import Kind
+from swampsync.errors import NotFound
+from swampsync.locks.guard import HeldLocks
+from swampsync.maintenance.gc import GcPlan, GcResult, apply_gc, make_run_lookup, plan_gc, preview_gc
+from swampsync.maintenance.prune import PrunePlan, PruneResult, apply_prune, plan_prune, preview_prune
+from swampsync.maintenance.reindex import ReindexResult, apply_reindex, plan_reindex
+from swampsync.repo.parts import Parts
+
+Progress = Callable[[int, int | None], None]
+
+
+class Structural:
+    """gc, prune, reindex, compact."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @property
+    def _tree(self) -> Tree:
+        parts = self._parts
+        return Tree(parts.world.disk, parts.world.clock, parts.layout, parts.world.new_id)
+
+    @contextmanager
+    def locked(self, command: str) -> Iterator[HeldLocks]:
+        """Hold the namespace for a structural command.
+
+        Raises:
+            Conflict: This repo is no member of the namespace.
+            LockTimeout: Somebody else held it, or a model's lock, for too long.
+        """
+        self._parts.require_member(self._parts.namespace)
+        with self._parts.guard.structural_lock(command=command) as held:
+            yield held
+
+    # --- gc ----------------------------------------------------------------------------------------
+
+    def plan_gc(self) -> GcPlan:
+        """Decide what is expired or above its cap; writes nothing, takes no lock."""
+        parts = self._parts
+        parts.refresh(parts.namespace)
+        return plan_gc(
+            parts.world.disk,
+            parts.layout,
+            parts.catalog,
+            now=parts.world.clock.now(),
+            run_exists=make_run_lookup(parts.world.disk, parts.layout),
+        )
+
+    def gc(self, *, is_dry_run: bool = False) -> GcResult:
+        """Delete what is expired or above its cap; a dry run says what would go, from the same plan."""
+        if is_dry_run:
+            return preview_gc(self.plan_gc())
+        with self.locked("data gc") as held:
+            plan = self.plan_gc()
+            return apply_gc(
+                plan, tree=self._tree, catalog=self._parts.catalog, state=self._parts.state, check=held.check
+            )
+
+    # --- prune -------------------------------------------------------------------------------------
+
+    def plan_prune(self) -> PrunePlan:
+        """Decide which models have data but no definition anywhere; writes nothing, takes no lock."""
+        parts = self._parts
+        others: set[str] = set()
+        if not parts.namespace.is_solo:
+            with suppress(NotFound):
+                owner = parts.registry.read_manifest(parts.namespace).repo_id
+                others = set(parts.registry.read_members(parts.namespace).with_members([owner]).members)
+        return plan_prune(
+            parts.world.disk,
+            parts.layout,
+            is_home=parts.namespace == parts.home,
+            other_members=others - {parts.config.repo_id or ""},
+        )
+
+    def prune(self, *, is_dry_run: bool = False) -> PruneResult:
+        """Delete the data of models whose definition is gone."""
+        if is_dry_run:
+            return preview_prune(self.plan_prune())
+        with self.locked("data prune") as held:
+            plan = self.plan_prune()
+            return apply_prune(
+                plan, tree=self._tree, catalog=self._parts.catalog, state=self._parts.state, check=held.check
+            )
+
+    # --- the catalog -------------------------------------------------------------------------------
+
+    def reindex(self, *, is_dry_run: bool = False, progress: Progress | None = None) -> ReindexResult:
+        """Make the catalog equal to the tree, ghost rows included; needs no lock, the catalog is this repo's own."""
+        parts = self._parts
+        done = 0
+
+        def count(versions: int) -> None:
+            nonlocal done
+            done += versions
+            if progress is not None:
+                progress(done, None)
+
+        refresher = parts.refresher(count)
+        if is_dry_run:
+            return plan_reindex(
+                parts.world.disk,
+                parts.layout,
+                parts.catalog,
+                data_roots=refresher.data_roots(parts.namespace),
+                progress=count,
+            )
+        return apply_reindex(refresher, parts.namespace, catalog=parts.catalog)
+
+    def compact(self) -> Compaction:
+        """Give the free pages of the catalog's file back."""
+        with self.locked("datastore compact"):
+            return compact(self._parts.catalog.database)
+
+    # --- upgrade -----------------------------------------------------------------------------------
+
+    def convert_markers(self) -> list[str]:
+        """Make plain files of the symbolic links by which old versions of swamp marked the latest version.
+
+        Returns:
+            Paths of the markers that were converted, relative to the datastore.
+        """
+        parts = self._parts
+        disk = parts.world.disk
+        links = []
+        for _type, _id, scan in walk_artifacts(disk, parts.layout):
+            try:
+                if disk.stat(f"{scan.path}/{LATEST_NAME}").kind is Kind.LINK:
+                    links.append(scan.path)
+            except FileNotFoundError:
+                continue
+        if not links:
+            return []
+        converted = []
+        with self.locked("repo upgrade") as held:
+            for path in links:
+                number = read_marker(disk, path)
+                if number is not None:
+                    held.check()
+                    write_marker(self._tree, path, number, check=held.check)
+                    converted.append(f"{path}/{LATEST_NAME}")
+        return converted

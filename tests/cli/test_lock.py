@@ -1,0 +1,152 @@
+"""`datastore lock status` and `release`, and what commands do when a lock is held."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Place, Swamp
+
+NONCE = "11111111-2222-3333-4444-555555555555"
+
+
+def lock_file(place: Place) -> Path:
+    if place.datastore is None:
+        return place.first / ".swamp" / ".datastore.lock"
+    return place.datastore / ".locks" / f"{place.first_namespace}.lock"
+
+
+def plant(path: Path, **changes: Any) -> dict[str, Any]:
+    """Write a lock as swamp would, held by a live process of another host."""
+    record = {
+        "holder": "me@elsewhere",
+        "hostname": "elsewhere",
+        "pid": os.getpid(),
+        "acquiredAt": "2026-11-21T09:12:50.000Z",
+        "ttlMs": 600_000,
+        "nonce": NONCE,
+    } | changes
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=2))
+    return record
+
+
+def test_nothing_held_is_swamps_document(swamp: Swamp, place: Place) -> None:
+    """With nothing held, `lock status --json` is exactly swamp's document, and nothing was created by looking."""
+    document = swamp(place.first, "datastore", "lock", "status", "--json").json
+    assert document == {"held": False, "datastoreType": "filesystem"}
+    assert swamp(place.first, "datastore", "lock", "status").text == "Lock Status: no lock held\n"
+    if place.is_solo:
+        assert not (place.first / ".swamp" / ".locks").exists()
+
+
+def test_a_held_lock_is_shown_with_its_holder(swamp: Swamp, place: Place) -> None:
+    """A held structural lock is shown with key, holder, host, pid and nonce."""
+    record = plant(lock_file(place))
+    document = swamp(place.first, "datastore", "lock", "status", "--json").json
+    assert document["held"] is True
+    (lock,) = document["locks"]
+    assert lock["state"] == "held"
+    assert lock["info"] == record
+    assert lock["pidAlive"] is None
+    text = swamp(place.first, "datastore", "lock", "status").text
+    assert "me@elsewhere" in text
+    assert NONCE in text
+
+
+def test_a_torn_lock_is_shown_and_can_be_released(swamp: Swamp, place: Place) -> None:
+    """An empty lock file, which swamp neither shows nor releases, is both here."""
+    path = lock_file(place)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    document = swamp(place.first, "datastore", "lock", "status", "--json").json
+    assert [lock["state"] for lock in document["locks"]] == ["torn"]
+    assert swamp(place.first, "datastore", "lock", "release", "--force", "--json").json["released"] is True
+    assert not path.exists()
+
+
+def test_release_compares_the_nonce(swamp: Swamp, place: Place) -> None:
+    """Releasing by a nonce that the lock no longer has is refused; by the right one it is done."""
+    record = plant(lock_file(place))
+    outcome = swamp(place.first, "datastore", "lock", "release", "--nonce", "other", "--json")
+    assert outcome.status == 1
+    assert json.loads(outcome.out)["released"] is False
+    assert lock_file(place).exists()
+    document = swamp(place.first, "datastore", "lock", "release", "--nonce", NONCE, "--json").json
+    assert document == {"released": True, "previousHolder": record}
+    assert not lock_file(place).exists()
+
+
+def test_releasing_nothing_is_no_failure(swamp: Swamp, place: Place) -> None:
+    """With no lock held, release says so and exits 0, as in swamp."""
+    document = swamp(place.first, "datastore", "lock", "release", "--force", "--json").json
+    assert document == {"released": False, "reason": "no lock held"}
+
+
+def test_a_live_lock_of_another_host_is_respected(swamp: Swamp, place: Place) -> None:
+    """A structural lock of another host stops gc and writers with exit 75, naming key, holder and the way out."""
+    plant(lock_file(place))
+    env = {"SWAMP_LOCK_TIMEOUT_MS": "50"}
+    for arguments in (["data", "gc", "-y"], ["data", "put", "m", "x"]):
+        outcome = swamp(place.first, *arguments, "--json", stdin="1", env=env)
+        assert outcome.status == 75, outcome.err
+        error = json.loads(outcome.err[outcome.err.index("{") :])
+        assert error["code"] == "lock_timeout"
+        assert "me@elsewhere" in error["error"]
+        assert "swamp datastore lock release" in error["hint"]
+    assert json.loads(lock_file(place).read_text())["nonce"] == NONCE
+
+
+def test_reads_take_no_lock(swamp: Swamp, place: Place) -> None:
+    """Every reading command works while the structural lock is held by somebody else."""
+    swamp(place.first, "data", "put", "m", "x", stdin="1").ok()
+    plant(lock_file(place))
+    for arguments in (
+        ["data", "list"],
+        ["data", "list", "m"],
+        ["data", "get", "m", "x"],
+        ["data", "versions", "m", "x"],
+        ["data", "search"],
+        ["data", "gc", "--dry-run"],
+        ["datastore", "status"],
+        ["namespace", "list"],
+        ["repo", "status"],
+    ):
+        assert swamp(place.first, *arguments).status == 0, arguments
+
+
+def test_namespaces_never_wait_for_each_other(swamp: Swamp, pair: Place) -> None:
+    """While one namespace's structural lock is held, the other one writes and collects."""
+    plant(lock_file(pair))
+    env = {"SWAMP_LOCK_TIMEOUT_MS": "50"}
+    swamp(pair.second, "data", "put", "m", "x", stdin="1", env=env).ok()
+    swamp(pair.second, "data", "gc", "-y", env=env).ok()
+
+
+def test_a_model_lock_is_shown_with_its_scope(swamp: Swamp, place: Place) -> None:
+    """A model's lock is listed before the structural one, with type and id, and released by them."""
+    document = swamp(place.first, "data", "put", "m", "x", "--json", stdin="1").json
+    base = place.datastore or place.first / ".swamp"
+    root = base / place.first_namespace if place.first_namespace else base
+    scope = f"{document['modelType']}/{document['modelId']}"
+    plant(root / "data" / scope / ".lock")
+    plant(lock_file(place))
+    shown = swamp(place.first, "datastore", "lock", "status", "--json").json["locks"]
+    assert [lock.get("lockScope") for lock in shown] == [scope, None]
+    assert swamp(place.first, "datastore", "lock", "release", "--force", "--model", scope, "--json").json["released"]
+    remaining = swamp(place.first, "datastore", "lock", "status", "--json").json["locks"]
+    assert [lock.get("lockScope") for lock in remaining] == [None]
+
+
+@pytest.mark.parametrize("extra", [[], ["--lock"]])
+def test_a_child_of_exec_does_not_deadlock(swamp: Swamp, place: Place, extra: list[str]) -> None:
+    """`swamp exec -- swamp data put` works, also while the parent holds the structural lock."""
+    command = ["exec", *extra, "--", "swamp", "data", "put", "m", "x"]
+    path = os.pathsep.join([str(Path(os.sys.executable).parent), os.environ["PATH"]])  # type: ignore[attr-defined]
+    outcome = swamp(place.first, *command, env={"PATH": path, "SWAMP_LOCK_TIMEOUT_MS": "2000"})
+    assert outcome.status == 0, outcome.err
+    assert swamp(place.first, "data", "get", "m", "x", "-o", "-").status == 0
