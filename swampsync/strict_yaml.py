@@ -9,12 +9,11 @@ answer is `None`, and the caller asks PyYAML, which knows better and is ten time
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
-# Everything but line feeds and what is printable and no line break to any YAML version.
-_ODD_CHARACTER: Final = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _DOCUMENT_MARK: Final = re.compile(r"^(?:---|\.\.\.|%)", re.MULTILINE)
 _ENTRY: Final = re.compile(
     r"""( *)(?:([\w.$/+~][\w.$/+~@-]*)|'((?:[^']|'')*)'|"([^"]*)"):(?: +(.*))?""",
@@ -56,7 +55,7 @@ def parse_strict(text: str, *, plain: Callable[[str], Any] = _keep) -> dict[str,
         if "|" in text or ">" in text:
             return None
         text += "\n"
-    if _ODD_CHARACTER.search(text) or _DOCUMENT_MARK.search(text):
+    if _has_odd_character(text) or _DOCUMENT_MARK.search(text):
         return None
     lines = text.split("\n")
     lines.pop()
@@ -69,6 +68,19 @@ def parse_strict(text: str, *, plain: Callable[[str], Any] = _keep) -> dict[str,
     except _NotCertainError:
         return None
     return values if end == len(lines) else None
+
+
+def _has_odd_character(text: str) -> bool:
+    """Look for what is not printable, or is a line break to some version of YAML."""
+    if text.isascii():
+        return not text.replace("\n", "").isprintable()
+    return _odd_character().search(text) is not None
+
+
+@functools.cache
+def _odd_character() -> re.Pattern[str]:
+    # Compiling so wide a class takes longer than reading a hundred documents; most are ASCII.
+    return re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 class _Reader:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from swampsync.artifacts.core_schema import resolve_plain
-from swampsync.artifacts.emit_scalar import format_text
 from swampsync.artifacts.model import Model, normalise_type
 from swampsync.artifacts.scan import Problem
 from swampsync.artifacts.tree import Tree
@@ -169,6 +168,8 @@ def create_model(tree: Tree, name: str, *, model_type: str) -> Definition:
 
 def format_definition(model: Model) -> bytes:
     """Format a definition that says no more than what the model is, in the shape that swamp writes."""
+    from swampsync.artifacts.emit_scalar import format_text  # noqa: PLC0415  finding a definition needs none of it
+
     lines = (
         f"type: {format_text(model.type, indent=2)}",
         f"typeVersion: {TYPE_VERSION}",

@@ -21,8 +21,7 @@ _NO_WORD: Final = r"(?!(?:null|Null|NULL|true|True|TRUE|false|False|FALSE)\n)"
 _PLAIN: Final = rf"{_NO_WORD}[A-Za-z_][\w./@+-]*"
 _TAG: Final = rf"  [A-Za-z_]\w*: (?:'(?:[ -&(-~\xa1-\u1fff]|'')*'|{_PLAIN})\n"
 _CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
-_USUAL: Final = re.compile(
-    rf"""id: ({_UUID})
+_USUAL: Final = rf"""id: ({_UUID})
 name: {_NO_WORD}([A-Za-z_][\w@+-]*(?:\.[\w@+-]+)*)
 version: ([1-9][0-9]{{0,14}})
 contentType: ([a-z]+/[a-z0-9.+-]+)
@@ -43,9 +42,7 @@ tags:
 )?(?:checksum: (?![0-9]+(?:e[0-9]+)?\n)([0-9a-f]{{64}})
 )?(?:lifecycle: (deleted)
 )?(?:renamedTo: ({_PLAIN})
-)?""",
-    re.ASCII,
-)
+)?"""
 _TAG_PAIR: Final = re.compile(r"  (\w+): (?:'(.*)'|(.*))\n", re.ASCII)
 
 
@@ -63,11 +60,9 @@ def parse_metadata(data: bytes, *, path: str) -> Metadata:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise DataError(f"`{path}`: not UTF-8 at byte {error.start}", key=path) from error
-    match = _USUAL.fullmatch(text)
-    if match is not None:
-        metadata = _from_match(match)
-        if metadata is not None:
-            return metadata
+    metadata = _usual_way.read(text)
+    if metadata is not None:
+        return metadata
     values = parse_strict(text, plain=resolve_plain)
     if values is None:
         from swampsync.artifacts.load_yaml import load_yaml  # noqa: PLC0415  slow to import, and nearly never needed
@@ -102,6 +97,29 @@ def format_metadata(metadata: Metadata) -> bytes:
     optional = (("checksum", metadata.checksum), ("lifecycle", metadata.lifecycle), ("renamedTo", metadata.renamed_to))
     lines += [f"{key}: {format_text(value, indent=2)}" for key, value in optional if value is not None]
     return ("\n".join(lines) + "\n").encode()
+
+
+class _UsualWay:
+    """The one regular expression, compiled only when so many files were read that it pays."""
+
+    WORTH_COMPILING = 50
+
+    def __init__(self) -> None:
+        self._reads = 0
+        self._pattern: re.Pattern[str] | None = None
+
+    def read(self, text: str) -> Metadata | None:
+        """Read a document, or return `None` if another way has to."""
+        if self._pattern is None:
+            self._reads += 1
+            if self._reads < self.WORTH_COMPILING:
+                return None
+            self._pattern = re.compile(_USUAL, re.ASCII)
+        match = self._pattern.fullmatch(text)
+        return None if match is None else _from_match(match)
+
+
+_usual_way = _UsualWay()
 
 
 def _from_match(match: re.Match[str]) -> Metadata | None:

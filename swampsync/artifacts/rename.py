@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+import orjson
 
 from swampsync.artifacts.latest import latest_of
 from swampsync.artifacts.metadata import DELETED, Metadata
@@ -96,8 +97,8 @@ def _bury(tree: Tree, path: str, latest: Metadata, new: str, *, floor: int, chec
             renamed_to=new,
         )
         raw = f"{path}/{number}/{RAW_NAME}"
-        body = json.dumps({"renamedTo": new, "renamedAt": now}, ensure_ascii=False, separators=(",", ":"))
-        tree.disk.rename(tree.write_beside(raw, body.encode()), raw)
+        body = orjson.dumps({"renamedTo": new, "renamedAt": now})
+        tree.disk.rename(tree.write_beside(raw, body), raw)
         publish(tree, path, tombstone, check=check)
     except BaseException:
         discard(tree, path, number)

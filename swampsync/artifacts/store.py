@@ -1,23 +1,27 @@
-"""The front door of the version tree: put, append, read, rename and delete versions of one namespace."""
+"""The front door of the version tree: put, append, read, rename and delete versions of one namespace.
+
+What a method needs is imported when it is called: a command uses one or two of them, and starting is not free.
+"""
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from swampsync.artifacts.append import append_content
-from swampsync.artifacts.batch import BatchItem, put_batch
-from swampsync.artifacts.delete import Deletion, delete_artifact, delete_versions
 from swampsync.artifacts.metadata import Draft, Metadata
 from swampsync.artifacts.model import Model
-from swampsync.artifacts.read import open_content, read_history, read_metadata
-from swampsync.artifacts.rename import Renaming, rename_artifact
 from swampsync.artifacts.scan import RAW_NAME, ArtifactScan, scan_artifact
 from swampsync.artifacts.tree import Tree, no_check
-from swampsync.artifacts.write import put_version
 from swampsync.clock import Clock
 from swampsync.disk import Disk
 from swampsync.layout import Layout
+
+if TYPE_CHECKING:
+    from swampsync.artifacts.batch import BatchItem
+    from swampsync.artifacts.delete import Deletion
+    from swampsync.artifacts.rename import Renaming
 
 
 def _ignore(_metadata: Metadata) -> None:
@@ -78,6 +82,8 @@ class ArtifactStore:
             Conflict: The artifact belongs to another owner.
             Refused: The path leads through a symbolic link.
         """
+        from swampsync.artifacts.write import put_version
+
         return put_version(self._tree, model, name, content, draft, floor=floor, check=check)
 
     def put_many(
@@ -98,6 +104,8 @@ class ArtifactStore:
             InvalidInput: A name or a draft cannot be written; nothing was.
             Conflict: An artifact belongs to another owner; nothing was written.
         """
+        from swampsync.artifacts.batch import put_batch
+
         return put_batch(self._tree, items, check=check, on_written=on_written)
 
     def append(self, model: Model, name: str, content: BinaryIO, *, check: Callable[[], None] = no_check) -> Metadata:
@@ -108,6 +116,8 @@ class ArtifactStore:
             Refused: The latest version is not for streaming.
             DataError: What is there already does not have its checksum.
         """
+        from swampsync.artifacts.append import append_content
+
         return append_content(self._tree, model, name, content, check=check)
 
     def read(self, model: Model, name: str, *, version: int | None = None) -> Metadata:
@@ -117,6 +127,8 @@ class ArtifactStore:
             NotFound: There is no such artifact or version.
             DataError: The version is damaged.
         """
+        from swampsync.artifacts.read import read_metadata
+
         return read_metadata(self._tree, model, name, version=version)
 
     def open_content(self, model: Model, metadata: Metadata) -> BinaryIO:
@@ -125,6 +137,8 @@ class ArtifactStore:
         Raises:
             NotFound: The version is gone.
         """
+        from swampsync.artifacts.read import open_content
+
         return open_content(self._tree, model, metadata)
 
     def scan(self, model: Model, name: str) -> ArtifactScan:
@@ -137,6 +151,8 @@ class ArtifactStore:
 
     def history(self, model: Model, name: str, *, follow: bool = False) -> tuple[Metadata, ...]:
         """List versions newest first; with `follow` those of the names that were renamed to this one come after."""
+        from swampsync.artifacts.read import read_history
+
         return read_history(self._tree, model, name, is_following=follow)
 
     def delete_version(
@@ -147,6 +163,9 @@ class ArtifactStore:
         Raises:
             NotFound: There is no such artifact or version.
         """
+        from swampsync.artifacts.delete import delete_versions
+        from swampsync.artifacts.read import read_metadata
+
         read_metadata(self._tree, model, name, version=version)
         return delete_versions(self._tree, model, name, (version,), check=check)
 
@@ -158,6 +177,8 @@ class ArtifactStore:
         Raises:
             NotFound: There is no such artifact.
         """
+        from swampsync.artifacts.delete import delete_versions
+
         return delete_versions(self._tree, model, name, numbers, check=check)
 
     def delete_artifact(self, model: Model, name: str, *, check: Callable[[], None] = no_check) -> Deletion:
@@ -166,6 +187,8 @@ class ArtifactStore:
         Raises:
             NotFound: There is no such artifact.
         """
+        from swampsync.artifacts.delete import delete_artifact
+
         return delete_artifact(self._tree, model, name, check=check)
 
     def rename(
@@ -190,7 +213,6 @@ class ArtifactStore:
             NotFound: The old name has no version, or was renamed already.
             Conflict: The new name has a version, or forwards to one.
         """
+        from swampsync.artifacts.rename import rename_artifact
+
         return rename_artifact(self._tree, model, old, new, floors=floors, check=check)
-
-
-__all__ = ["ArtifactStore", "BatchItem", "Deletion", "Renaming"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,7 +22,6 @@ from swampsync.errors import DataError, InvalidInput
 
 _ZERO = re.compile(r"0+(?:mo|y|h|m|d|w)")
 _ANY_ID = "00000000-0000-0000-0000-000000000000"
-_LOGGER = logging.getLogger("swampsync.artifacts")
 
 
 def put_version(
@@ -100,7 +98,9 @@ def discard(tree: Tree, path: str, number: int) -> None:
         if read_marker(tree.disk, path) in {number, None}:
             settle_marker(tree, path)
     except OSError as error:
-        _LOGGER.warning("could not clean up `%s/%d`: %s", path, number, error)
+        import logging  # noqa: PLC0415  slow to import, and never needed as a rule
+
+        logging.getLogger("swampsync.artifacts").warning("could not clean up `%s/%d`: %s", path, number, error)
 
 
 def write_stream(content: BinaryIO, file: DiskFile) -> tuple[int, str]:

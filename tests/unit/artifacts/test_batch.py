@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from swampsync.artifacts.batch import BatchItem
 from swampsync.artifacts.metadata import Metadata, Owner
-from swampsync.artifacts.store import BatchItem
 from swampsync.errors import Conflict, InvalidInput, LeaseLost
 
 

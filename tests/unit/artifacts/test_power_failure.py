@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from swampsync.artifacts.batch import BatchItem
 from swampsync.artifacts.scan import walk_artifacts
-from swampsync.artifacts.store import BatchItem
 from swampsync.testing.memory_disk import PowerFailure
 
 
