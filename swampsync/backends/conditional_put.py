@@ -52,7 +52,7 @@ def judge_conditional_put(mode: Create | IfMatch, seen: Seen) -> Verdict:
 def look_at(mode: Create | IfMatch, body: bytes, found: GetResult | None) -> Seen:
     """Say what was found, `None` for nothing, seen from a put of `body` under `mode`.
 
-    `found` may be a range, as long as it has one byte more than `body` where the object is longer.
+    `found` may be the range of the object that is as long as `body`.
     """
     if found is None:
         return Seen.ABSENT

@@ -63,8 +63,8 @@ def _walk(disk: Disk, root: str, below: str, prefix: str, start: str) -> Iterato
     # Python orders strings by code points, which is the order of their UTF-8 bytes.
     for path in sorted(_sort_key(below, e.name, e.kind) for e in entries if not is_temporary_name(e.name)):
         if path.endswith("/"):
-            is_inside = path.startswith(prefix) or prefix.startswith(path)
-            if is_inside and start[: len(path)] <= path:
+            # `below` is the whole directory part of the prefix, so what is left of it is about names only.
+            if path.startswith(prefix) and start[: len(path)] <= path:
                 yield from _walk(disk, root, path, prefix, start)
         elif path.startswith(prefix) and path >= start:
             try:

@@ -205,7 +205,7 @@ class Retrying:
             except Unavailable as error:
                 failure = error
                 may_repeat = patience.wait()  # out of patience or not, we look what became of it
-            found = self._look(key, len(body) + 1, patience)
+            found = self._look(key, max(len(body), 1), patience)
             verdict = judge_conditional_put(mode, look_at(mode, body, found))
             if verdict is Verdict.DONE and found is not None and found.info.etag is not None:
                 return PutResult(found.info.etag)

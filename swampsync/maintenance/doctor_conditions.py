@@ -67,7 +67,7 @@ def check_create_race(scratch: Scratch) -> Finding:
             lambda n, k=key, b=bodies: scratch.store.put(k, b[n], Create()),  # type: ignore[misc]
             spawner=scratch.spawner,
         )
-        problem = _find_race_problem(scratch.store, key, bodies, results)
+        problem = find_race_problem(scratch.store, key, bodies, results)
         if problem:
             return Finding(Result.BROKEN, f"{problem}: {_CREATE_LOSS}")
     tried = f"{effort.race_rounds} races of {effort.race_threads}"
@@ -154,7 +154,7 @@ def _append_nonce(store: ObjectStore, key: ObjectKey, nonce: str, together: thre
     raise Unavailable(f"object `{key}` could not be swapped in {_MAX_TRIES} tries", key=key.text)
 
 
-def _find_race_problem(
+def find_race_problem(
     store: ObjectStore, key: ObjectKey, bodies: list[bytes], results: list[PutResult | BaseException]
 ) -> str | None:
     """Say what is wrong with the outcome of a race to create `key`; `None` if one won and stayed."""

@@ -34,6 +34,7 @@ from swampsync.clock import spawn_daemon
 from swampsync.errors import AccessDenied, Unavailable
 from swampsync.layout import ObjectKey
 from swampsync.maintenance.doctor_backend import Thoroughness, probe
+from swampsync.maintenance.doctor_conditions import find_race_problem
 from swampsync.maintenance.doctor_report import DoctorReport, Promise, Result
 from swampsync.namespace import Namespace
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash, fault_at
@@ -156,6 +157,30 @@ def test_liar_is_unsafe_by_name_of_its_lie(liar: type[MemoryStore], missing: tup
     assert not report.is_safe
     assert report.missing == missing
     assert list(store.list("")) == []
+
+
+@pytest.mark.parametrize(
+    ("winners", "author", "is_kept"),
+    [
+        ([1], 1, True),
+        ([1], 2, False),  # the one who was told so is not the author
+        ([1, 2], 1, False),
+        ([1, 2], 2, False),
+        ([], 0, True),  # the author's answer was lost, or answered its repetition
+        ([1], None, False),
+        ([], None, False),
+    ],
+)
+def test_outcome_of_a_race_is_judged(winners: list[int], author: int | None, is_kept: bool) -> None:  # noqa: FBT001
+    """Kept is a race whose only winner is the author, or whose author was told nothing or no."""
+    store = MemoryStore(ManualClock())
+    key, bodies = ObjectKey("k"), [b"0", b"1", b"2"]
+    if author is not None:
+        store.put(key, bodies[author], Create())
+    results: list[PutResult | BaseException] = [
+        PutResult(ETag("x")) if number in winners else ObjectExists("412") for number in range(3)
+    ]
+    assert (find_race_problem(store, key, bodies, results) is None) == is_kept
 
 
 class Refusing(MemoryStore):
