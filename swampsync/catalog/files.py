@@ -69,12 +69,11 @@ class Files:
         """List the files at and below a directory, by path; `""` for all."""
         if not directory:
             return list(self.all(namespace))
-        sql = (
-            f"SELECT {_COLUMNS} FROM files WHERE namespace = ? AND (path = ? OR (path > ? AND path < ?)) ORDER BY path"
-        )
+        of_namespace = f"SELECT {_COLUMNS} FROM files WHERE namespace = ?"
+        # Two ranges of the key; joined with OR they would be one scan. "0" is the character after "/".
+        sql = f"{of_namespace} AND path = ? UNION ALL {of_namespace} AND path > ? AND path < ? ORDER BY path"
         with self._database.read() as connection:
-            # "0" is the character after "/".
-            rows = connection.execute(sql, (namespace, directory, f"{directory}/", f"{directory}0"))
+            rows = connection.execute(sql, (namespace, directory, namespace, f"{directory}/", f"{directory}0"))
             return [_record(row) for row in rows]
 
     def all(self, namespace: str, *, chunk: int = 1_000) -> Iterator[FileRecord]:

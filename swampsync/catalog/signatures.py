@@ -69,12 +69,14 @@ class Signatures:
 
     def under(self, namespace: str, root: int, *, path: str) -> dict[str, Signature]:
         """Return the signatures of a directory and of all below it, by path; `""` for the whole root."""
-        sql = f"SELECT {_COLUMNS} FROM directory_signatures WHERE namespace = ? AND root = ?"
-        parameters: tuple[object, ...] = (namespace, root)
-        if path:
-            sql += " AND (path = ? OR (path > ? AND path < ?))"
-            # "0" is the character after "/".
-            parameters += (path, f"{path}/", f"{path}0")
+        of_root = f"SELECT {_COLUMNS} FROM directory_signatures WHERE namespace = ? AND root = ?"
+        if not path:
+            sql = of_root
+            parameters: tuple[object, ...] = (namespace, root)
+        else:
+            # Two ranges of the key; joined with OR they would be one scan. "0" is the character after "/".
+            sql = f"{of_root} AND path = ? UNION ALL {of_root} AND path > ? AND path < ?"
+            parameters = (namespace, root, path, namespace, root, f"{path}/", f"{path}0")
         with self._database.read() as connection:
             return {row[2]: Signature._make(row) for row in connection.execute(sql, parameters)}
 

@@ -226,3 +226,19 @@ def test_migrations_are_applied_once_and_together_with_their_record() -> None:
         migrate(connection, later)
         migrate(connection, later)
         assert applied(connection) == [MIGRATIONS[0].name, "2"]
+
+
+@pytest.mark.parametrize("table", ["directory_signatures", "files"])
+def test_subtrees_are_ranges_of_the_key(state: SyncState, table: str) -> None:
+    """Asking for one directory's records does not go through those of its namespace."""
+    statements: list[str] = []
+    with state.database.read() as connection:
+        connection.set_trace_callback(statements.append)
+        state.signatures.under("infra", 0, path="a/m")
+        state.files.under("infra", "data/a")
+        connection.set_trace_callback(None)
+        (statement,) = [text for text in statements if f"FROM {table} " in text]
+        plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert [d for d in plan if "SEARCH" in d and ("path=?" in d or "path>?" in d)] == [d for d in plan if table in d], (
+        plan
+    )
