@@ -1,30 +1,22 @@
-"""One refresh: walk the directories, read what changed, write it in batches.
-
-Each batch is written in three steps that may be cut short after any of them: the change feed, the catalog's rows, and
-the signatures that vouch for those rows. What is cut off is found changed, and read again, next time.
-"""
+"""One refresh: walk the directories as far as its scope reaches, read what changed, drop what is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from swampsync.catalog.catalog import Catalog, RowChange
-from swampsync.catalog.feed import REMOVE, UPSERT
 from swampsync.catalog.rows import ArtifactKey, CatalogRow
-from swampsync.catalog.signatures import ARTIFACT, Signature
+from swampsync.catalog.signatures import Signature
 from swampsync.catalog.state import SyncState
-from swampsync.clock import Clock, format_timestamp
+from swampsync.clock import Clock
 from swampsync.disk import Disk
 from swampsync.errors import Unavailable
 from swampsync.layout import Layout
 from swampsync.maintenance.refresh_read import GRANULE_NS, ArtifactRows, read_artifact
 from swampsync.maintenance.refresh_walk import ModelVisit, TreeWalk
+from swampsync.maintenance.refresh_write import BatchWriter, Found
 from swampsync.namespace import Namespace
-
-BATCH_ROWS: Final = 2_000
-"""Rows a transaction: small enough that other processes' writes are not kept waiting."""
-_CONFIRMATIONS: Final = 3
 
 
 class Scope(NamedTuple):
@@ -57,35 +49,31 @@ class World(NamedTuple):
     progress: Callable[[int], None] | None
 
 
-class _Found(NamedTuple):
-    """An artifact that was read, or is gone."""
-
-    key: ArtifactKey
-    root: int
-    directory: str
-    content: ArtifactRows | None
-
-
 class RefreshRun:
     """The work of one refresh: walk, read, write in batches."""
 
     def __init__(
         self, world: World, namespace: Namespace, *, roots: Sequence[str], scope: Scope, is_rebuild: bool
     ) -> None:
-        self._disk, self._clock, self._layout, self._catalog, self._state, self._progress = world
+        self._disk, _, self._layout, self._catalog, self._state, self._progress = world
         self._namespace = namespace
         self._scope = scope
         self._is_rebuild = is_rebuild
         self._roots = roots
         self._is_partial = False
-        self._newest_ns = int(self._clock.now().timestamp() * 1e9)
-        self._change = RowChange()
         self._artifacts_read = 0
         self._versions_read = 0
         self._problems: list[tuple[str, str]] = []
-        self._batch: list[_Found] = []
-        self._batch_rows = 0
         self._records: list[dict[str, Signature]] = []
+        self._writer = BatchWriter(
+            self._disk,
+            world.clock,
+            namespace=namespace.name,
+            catalog=self._catalog,
+            state=self._state,
+            reread=lambda key, directory: self._read_content(key, directory, None),
+            is_rebuild=is_rebuild,
+        )
 
     def go(self) -> RefreshReport:
         """Do the work.
@@ -98,9 +86,9 @@ class RefreshRun:
             self._refresh_artifact()
         else:
             self._refresh_models()
-        self._flush()
+        self._writer.flush()
         return RefreshReport(
-            self._change,
+            self._writer.change,
             self._artifacts_read,
             self._versions_read,
             self._problems,
@@ -161,11 +149,13 @@ class RefreshRun:
                 self._read_model(visit)
             self._problems += walk.problems
             self._is_partial = self._is_partial or bool(walk.problems)
-        self._flush()
+        self._writer.flush()
         self._drop_ghosts(names, changed)
-        self._flush()
-        for root, walk in enumerate(walks):
-            self._record_directories(root, walk)
+        self._writer.flush()
+        if not self._is_partial:
+            # Otherwise what was to be dropped was not: it must look changed next time too.
+            for root, walk in enumerate(walks):
+                self._writer.record_directories(root, walk)
 
     def _walk(self, root: int, known: dict[str, Signature]) -> TreeWalk:
         return TreeWalk(
@@ -173,18 +163,13 @@ class RefreshRun:
             self._disk.realpath(self._roots[root]),
             root=root,
             known=known,
-            is_settled=self._is_settled,
+            is_settled=self._writer.is_settled,
             skips=lambda path: self._root_of(path) != root,
         )
 
     def _root_of(self, path: str) -> int:
         """Say in which data root an artifact lies."""
         return 1 if len(self._roots) > 1 and self._layout.is_local(f"data/{path}") else 0
-
-    def _is_settled(self, ctime_ns: int) -> bool:
-        # The file system's clock is at least as late as anything that it has stamped.
-        self._newest_ns = max(self._newest_ns, ctime_ns)
-        return self._newest_ns - ctime_ns > GRANULE_NS
 
     def _read_model(self, visit: ModelVisit) -> None:
         for name in visit.changed:
@@ -231,10 +216,7 @@ class RefreshRun:
         self._problems += content.problems
         if self._progress is not None and content.versions_read:
             self._progress(content.versions_read)
-        self._batch.append(_Found(key, root, directory, content))
-        self._batch_rows += len(content.rows) + 1
-        if self._batch_rows >= BATCH_ROWS:
-            self._flush()
+        self._writer.add(Found(key, root, directory, content))
 
     def _read_content(self, key: ArtifactKey, directory: str, on_record: Signature | None) -> ArtifactRows:
         known: dict[int, CatalogRow] | None = None
@@ -252,104 +234,4 @@ class RefreshRun:
         )
 
     def _drop(self, key: ArtifactKey, root: int, path: str) -> None:
-        self._batch.append(_Found(key, root, f"{self._roots[root]}/{path}", None))
-        self._batch_rows += 1
-
-    # --- writing -----------------------------------------------------------------------------------
-
-    def _flush(self) -> None:
-        """Write what was read: the feed first, then the rows, then the signatures that vouch for them."""
-        if not self._batch:
-            return
-        batch, self._batch, self._batch_rows = self._batch, [], 0
-        if not self._is_rebuild:
-            self._record_changes(batch)
-        with self._catalog.atomic():
-            batch = [self._confirm(found) for found in batch]
-            rows = [(found.key, found.content.rows if found.content is not None else []) for found in batch]
-            for change in self._catalog.replace_artifacts(rows):
-                self._change = self._change.plus(change)
-        seen = [found for found in batch if found.content is not None]
-        with self._state.atomic():
-            self._state.signatures.put(self._sign(found) for found in seen)
-            self._state.highest.raise_to((f.key, f.content.highest) for f in seen if f.content is not None)
-            for found in batch:
-                if found.content is None:
-                    path = "/".join(found.key[1:])
-                    self._state.signatures.remove(self._namespace.name, found.root, paths=[path])
-
-    def _confirm(self, found: _Found) -> _Found:
-        """Read an artifact once more if it changed after it was read: nobody can add rows to the catalog now."""
-        for _ in range(_CONFIRMATIONS):
-            try:
-                signature = self._disk.stat(found.directory).signature
-                if found.content is not None and signature == found.content.signature:
-                    return found
-                found = found._replace(content=self._read_content(found.key, found.directory, None))
-            except (FileNotFoundError, NotADirectoryError):
-                return found._replace(content=None)
-        return found
-
-    def _record_changes(self, batch: Iterable[_Found]) -> None:
-        changes: list[tuple[str, ArtifactKey, int]] = []
-        for found in batch:
-            known = {row.version: row for row in self._catalog.versions(found.key)}
-            rows = found.content.rows if found.content is not None else []
-            for row in rows:
-                before = known.pop(row.version, None)
-                if before is None or before._replace(is_latest=row.is_latest) != row:
-                    changes.append((UPSERT, found.key, row.version))
-            changes += [(REMOVE, found.key, version) for version in sorted(known)]
-        self._state.feed.record(changes)
-
-    def _sign(self, found: _Found) -> Signature:
-        content = found.content
-        assert content is not None
-        is_complete = content.is_whole and self._is_settled(content.signature[1])
-        if content.watched:
-            is_complete = is_complete and self._is_settled(content.watched_signature[1])
-        return self._signature(
-            found.root,
-            "/".join(found.key[1:]),
-            ARTIFACT,
-            own=content.signature,
-            is_complete=is_complete,
-            watched=content.watched,
-            inner=content.watched_signature,
-            row_count=len(content.rows),
-        )
-
-    def _record_directories(self, root: int, walk: TreeWalk) -> None:
-        # What could not be read below a directory is looked at again by itself: it has no signature.
-        signatures = [
-            self._signature(root, path, kind, own=own, is_complete=is_complete)
-            for path, kind, own, is_complete in walk.fresh
-        ]
-        with self._state.atomic():
-            self._state.signatures.put(signatures)
-            self._state.signatures.remove(self._namespace.name, root, paths=walk.gone)
-
-    def _signature(
-        self,
-        root: int,
-        path: str,
-        kind: str,
-        *,
-        own: tuple[int, int, int],
-        is_complete: bool,
-        watched: int = 0,
-        inner: tuple[int, int, int] = (0, 0, 0),
-        row_count: int = 0,
-    ) -> Signature:
-        return Signature(
-            self._namespace.name,
-            root,
-            path,
-            kind,
-            *own,
-            watched,
-            *inner,
-            row_count=row_count,
-            is_complete=int(is_complete),
-            seen_at=format_timestamp(self._clock.now()),
-        )
+        self._writer.add(Found(key, root, f"{self._roots[root]}/{path}", None))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from swampsync.catalog.rows import ArtifactKey
+from swampsync.disk import DiskEntry
 from swampsync.errors import Unavailable
 from swampsync.layout import Layout
 from swampsync.maintenance.refresh import Scope
@@ -262,6 +263,31 @@ def test_unreadable_directory_keeps_its_rows(world: World, monkeypatch: pytest.M
     monkeypatch.undo()
     world.refresh()
     assert world.rows() == [("state", 1, 0), ("state", 2, 1)]
+
+
+def test_ghosts_behind_an_unreadable_directory_go_when_it_can_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that did not see everything drops nothing, and the next full look makes up for it."""
+    tree = world.tree()
+    tree.put("a", 1)
+    tree.put("b", 1)
+    world.refresh()
+    tree.remove("a")
+    tree.put("b", 2)
+    real = world.disk.scandir
+
+    def refuse(path: str) -> list[DiskEntry]:
+        if path.endswith("/b"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(world.disk, "scandir", refuse)
+    world.refresh()
+    assert world.rows() == [("a", 1, 1), ("b", 1, 1)]
+    monkeypatch.undo()
+    world.refresh()
+    assert world.rows() == [("b", 1, 0), ("b", 2, 1)]
 
 
 def test_missing_datastore_drops_nothing(world: World) -> None:
