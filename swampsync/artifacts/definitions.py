@@ -65,8 +65,9 @@ def find_definition(
     Raises:
         Conflict: Two files of one source define the name.
     """
-    listed = {source: list(_list_files(disk, source)) for source in sources}
-    for source, paths in listed.items():
+    listed: dict[str, list[str]] = {}
+    for source in sources:
+        paths = listed[source] = list(_list_files(disk, source))
         called = [path for path in paths if path.removesuffix(".yaml").endswith(f"/{text}")]
         by_name = [found for found in _load_all(disk, source, called, on_problem) if found.model.name == text]
         if not by_name:
