@@ -8,6 +8,7 @@ from typing import Final
 
 from swampsync.config.config_file import write_config_file
 from swampsync.config.document import NewValue
+from swampsync.config.s3 import SETUP_S3
 from swampsync.config.settings import Flags, RepoConfig, make_config
 from swampsync.disk import Disk
 from swampsync.errors import InvalidInput, Refused
@@ -19,6 +20,8 @@ _OWN_COMMANDS: Final = {
     "datastore.type": "swamp datastore setup filesystem --path DIR",
     "datastore.path": "swamp datastore setup filesystem --path DIR",
     "datastore.namespace": "swamp datastore namespace set NAME",
+    "datastore.config.bucket": SETUP_S3,
+    "datastore.config.prefix": f"{SETUP_S3} --prefix PREFIX",
 }
 
 
@@ -79,7 +82,13 @@ _PARSERS: Final[dict[str, Callable[[str, str], NewValue]]] = {
     "datastore.config.endpoint": _text,
     "datastore.config.profile": _text,
     "datastore.config.forcePathStyle": _flag,
+    "datastore.config.concurrency": _number,
     "datastore.config.pullConcurrency": _number,
     "datastore.config.pushConcurrency": _number,
     "datastore.config.requestTimeoutMs": _number,
+    "datastore.config.sse": _text,
+    "datastore.config.sseKmsKeyId": _text,
+    "datastore.config.caFile": _text,
+    "datastore.config.anonymous": _flag,
+    "datastore.config.etagQuoting": _text,
 }

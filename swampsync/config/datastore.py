@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -11,33 +10,26 @@ from typing import Final
 
 from swampsync.config.document import ConfigDocument, ConfigValue
 from swampsync.config.environment import DATASTORE, expand_path
+from swampsync.config.s3 import S3_KEYS, S3_TYPE, SETUP_S3, S3Settings, read_s3, refuse_secrets
 from swampsync.config.schema import ConfigWarning, SettingReader, unknown_key_warning
 from swampsync.errors import InvalidInput
-from swampsync.layout import find_key_problem
+
+__all__ = [
+    "FILESYSTEM_TYPE",
+    "KNOWN_TYPES",
+    "S3_TYPE",
+    "DatastoreChoice",
+    "DatastoreSettings",
+    "FilesystemSettings",
+    "Hydration",
+    "S3Settings",
+    "choose_datastore",
+]
 
 FILESYSTEM_TYPE: Final = "filesystem"
-S3_TYPE: Final = "@swampsync/s3"
 KNOWN_TYPES: Final = (FILESYSTEM_TYPE, S3_TYPE)
 
 _FOREIGN_S3_TYPES: Final = frozenset({"s3", "@swamp/s3-datastore"})
-_S3_KEYS: Final = frozenset(
-    {
-        "bucket",
-        "prefix",
-        "region",
-        "endpoint",
-        "profile",
-        "forcePathStyle",
-        "pullConcurrency",
-        "pushConcurrency",
-        "requestTimeoutMs",
-        "hydrationStrategy",
-    }
-)
-_SECRET_KEYS: Final = frozenset({"accesskeyid", "secretaccesskey", "sessiontoken", "accesskey", "secretkey"})
-_BUCKET: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]"
-_ENDPOINT: Final = r"https?://[^\s/?#@]+(/[^\s?#@]*)?"
-_SETUP_S3: Final = "swamp datastore setup s3 --bucket BUCKET"
 
 
 class Hydration(Enum):
@@ -63,43 +55,6 @@ class FilesystemSettings:
     def type(self) -> str:
         """What `.swamp.yaml` calls it."""
         return FILESYSTEM_TYPE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Settings:
-    """A datastore in a bucket.
-
-    Args:
-        bucket: Its name.
-        prefix: Keys begin with it; without slashes at its ends, empty for none.
-        region: `None` leaves it to the environment and the profile.
-        endpoint: URL of a server other than AWS.
-        profile: Where credentials come from; never credentials themselves.
-        force_path_style: `None` leaves it to the backend.
-        pull_concurrency: How many objects are fetched at once.
-        push_concurrency: How many objects are stored at once.
-        request_timeout_ms: For one request.
-    """
-
-    bucket: str
-    prefix: str = ""
-    region: str | None = None
-    endpoint: str | None = None
-    profile: str | None = None
-    force_path_style: bool | None = None
-    pull_concurrency: int | None = None
-    push_concurrency: int | None = None
-    request_timeout_ms: int | None = None
-
-    @property
-    def type(self) -> str:
-        """What `.swamp.yaml` calls it."""
-        return S3_TYPE
-
-    @property
-    def url(self) -> str:
-        """Name the place as people do: `s3://bucket/prefix`."""
-        return f"s3://{self.bucket}/{self.prefix}" if self.prefix else f"s3://{self.bucket}"
 
 
 DatastoreSettings = FilesystemSettings | S3Settings
@@ -147,10 +102,10 @@ def choose_datastore(document: ConfigDocument, *, repo_dir: str, environ: Mappin
             config = reader.section("datastore", "config")
             warnings = []
             for key in config:
-                _refuse_secrets(key)
-                if key not in _S3_KEYS:
-                    warnings.append(unknown_key_warning(document, ("datastore", "config", key), _S3_KEYS))
-            settings = _read_s3(reader, ("datastore", "config"))
+                refuse_secrets(key)
+                if key not in S3_KEYS:
+                    warnings.append(unknown_key_warning(document, ("datastore", "config", key), S3_KEYS))
+            settings = read_s3(reader, ("datastore", "config"), repo_dir=repo_dir, environ=environ)
             hydration = hydration or _hydration_of(reader)
             return DatastoreChoice(settings, ".swamp.yaml", hydration, tuple(w for w in warnings if w is not None))
     raise _refuse_type(kind, reader)
@@ -177,10 +132,11 @@ def _from_variable(variable: str, *, repo_dir: str, environ: Mapping[str, str]) 
     if not isinstance(config, dict):
         raise InvalidInput(f"`{DATASTORE}`: what follows `{kind}:` must be a JSON object")
     for key in config:
-        _refuse_secrets(key)
+        refuse_secrets(key)
     # One reader for both: the JSON is looked at as if it stood in the file.
     reader = SettingReader(ConfigDocument("", path=DATASTORE, values={"config": _as_values(config)}, tree=None))
-    return DatastoreChoice(_read_s3(reader, ("config",)), DATASTORE, _hydration_of(reader, "config"))
+    settings = read_s3(reader, ("config",), repo_dir=repo_dir, environ=environ)
+    return DatastoreChoice(settings, DATASTORE, _hydration_of(reader, "config"))
 
 
 def _filesystem_from_file(reader: SettingReader, repo_dir: str, environ: Mapping[str, str]) -> FilesystemSettings:
@@ -194,39 +150,6 @@ def _filesystem_from_file(reader: SettingReader, repo_dir: str, environ: Mapping
         return FilesystemSettings(expand_path(written, repo_dir=repo_dir, environ=environ), written)
     except InvalidInput as error:
         raise reader.wrong(keys, f"cannot be used: {error.message}", hint=error.hint) from error
-
-
-def _read_s3(reader: SettingReader, above: tuple[str, ...]) -> S3Settings:
-    bucket = reader.text(*above, "bucket")
-    if bucket is None:
-        raise reader.wrong(above, "needs a `bucket`", hint=_SETUP_S3)
-    if re.fullmatch(_BUCKET, bucket) is None:
-        raise reader.wrong((*above, "bucket"), "is no name that a bucket can have")
-    prefix = (reader.text(*above, "prefix") or "").strip("/")
-    problem = find_key_problem(prefix) if prefix else None
-    if problem is not None:
-        raise reader.wrong((*above, "prefix"), problem)
-    endpoint = reader.text(*above, "endpoint")
-    if endpoint is not None and re.fullmatch(_ENDPOINT, endpoint) is None:
-        raise reader.wrong((*above, "endpoint"), "must be a URL without credentials, as in `https://s3.example.com`")
-    return S3Settings(
-        bucket=bucket,
-        prefix=prefix,
-        region=reader.text(*above, "region"),
-        endpoint=endpoint,
-        profile=reader.text(*above, "profile"),
-        force_path_style=reader.flag(*above, "forcePathStyle"),
-        pull_concurrency=_bounded(reader, (*above, "pullConcurrency"), 1, 1_000),
-        push_concurrency=_bounded(reader, (*above, "pushConcurrency"), 1, 1_000),
-        request_timeout_ms=_bounded(reader, (*above, "requestTimeoutMs"), 1_000, 600_000),
-    )
-
-
-def _bounded(reader: SettingReader, keys: tuple[str, ...], low: int, high: int) -> int | None:
-    number = reader.positive(*keys)
-    if number is not None and not low <= number <= high:
-        raise reader.wrong(keys, f"is {number}, but must be between {low} and {high}")
-    return number
 
 
 def _hydration_of(reader: SettingReader, *above: str) -> str | None:
@@ -244,18 +167,10 @@ def _as_values(value: object) -> ConfigValue:
     return None if value is None else str(value)
 
 
-def _refuse_secrets(key: str) -> None:
-    if key.replace("_", "").lower() in _SECRET_KEYS:
-        raise InvalidInput(
-            f"`{key}` does not belong into the configuration: secrets are never written down here",
-            hint="use a profile (`profile: NAME`) or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        )
-
-
 def _refuse_type(kind: str, reader: SettingReader | None) -> InvalidInput:
     if kind.lower() in _FOREIGN_S3_TYPES:
         problem = f"`{kind}` is swamp's own S3 datastore, whose format swampsync does not share"
-        hint = f"take another bucket or prefix for swampsync: {_SETUP_S3}"
+        hint = f"take another bucket or prefix for swampsync: {SETUP_S3}"
     else:
         problem, hint = f"`{kind}` is no datastore type that swampsync knows", _types_hint()
     if reader is not None:

@@ -37,9 +37,15 @@ def _place(config: RepoConfig) -> list[tuple[str, str, SettingValue]]:
         ("datastore.config.endpoint", "datastore", store.endpoint),
         ("datastore.config.profile", "datastore", store.profile),
         ("datastore.config.forcePathStyle", "datastore", store.force_path_style),
+        ("datastore.config.concurrency", "datastore", store.concurrency),
         ("datastore.config.pullConcurrency", "datastore", store.pull_concurrency),
         ("datastore.config.pushConcurrency", "datastore", store.push_concurrency),
         ("datastore.config.requestTimeoutMs", "datastore", store.request_timeout_ms),
+        ("datastore.config.sse", "datastore", store.sse),
+        ("datastore.config.sseKmsKeyId", "datastore", store.sse_kms_key_id),
+        ("datastore.config.caFile", "datastore", store.ca_file),
+        ("datastore.config.anonymous", "datastore", store.anonymous),
+        ("datastore.config.etagQuoting", "datastore", store.etag_quoting),
     ]
 
 
