@@ -6,15 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from swampsync.errors import DataError
+from swampsync.artifacts.fields import Fields
 
 OWNER_TYPES: Final = ("model-method", "workflow-step", "manual")
 LIFETIME_WORDS: Final = ("ephemeral", "infinite", "job", "workflow")
 DELETED: Final = "deleted"
 
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _DURATION = re.compile(r"[0-9]+(?:mo|y|h|m|d|w)")
 _CREATED_AT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?Z"
@@ -155,7 +154,7 @@ def metadata_from_json(values: Mapping[str, Any], *, source: str = "metadata") -
     Raises:
         DataError: A field is missing or wrong; the message names the source and the field.
     """
-    fields = _Fields(values, source=source)
+    fields = Fields(values, source=source)
     tags = fields.mapping("tags")
     for key, value in tags.items():
         if not isinstance(key, str) or not isinstance(value, str):
@@ -174,7 +173,7 @@ def metadata_from_json(values: Mapping[str, Any], *, source: str = "metadata") -
         garbage_collection=_garbage_collection(fields),
         streaming=fields.flag("streaming"),
         tags=dict(tags),
-        owner=_owner(_Fields(fields.mapping("ownerDefinition"), source=source, prefix="ownerDefinition.")),
+        owner=_owner(Fields(fields.mapping("ownerDefinition"), source=source, prefix="ownerDefinition.")),
         created_at=_created_at(fields),
         size=fields.optional_count("size"),
         checksum=fields.optional_text("checksum"),
@@ -183,99 +182,21 @@ def metadata_from_json(values: Mapping[str, Any], *, source: str = "metadata") -
     )
 
 
-class _Fields:
-    """Typed access to a document, with errors that name the field."""
-
-    __slots__ = ("_prefix", "_source", "_values")
-
-    def __init__(self, values: Mapping[str, Any], *, source: str, prefix: str = "") -> None:
-        self._values = values
-        self._source = source
-        self._prefix = prefix
-
-    def fail(self, name: str, problem: str) -> NoReturn:
-        key = self._source.strip("`")
-        raise DataError(f"{self._source}: field `{self._prefix}{name}` {problem}", key=key)
-
-    def get(self, name: str) -> Any:
-        return self._values.get(name)
-
-    def has(self, name: str) -> bool:
-        return name in self._values
-
-    def text(self, name: str) -> str:
-        value = self._values.get(name)
-        if not isinstance(value, str):
-            self.fail(name, "is missing" if name not in self._values else "is not text; quote it")
-        if not value:
-            self.fail(name, "is empty")
-        return value
-
-    def optional_text(self, name: str) -> str | None:
-        value = self._values.get(name)
-        if name in self._values and not isinstance(value, str):
-            self.fail(name, "is not text; quote it")
-        return value
-
-    def uuid(self, name: str) -> str:
-        value = self.text(name)
-        if _UUID.fullmatch(value) is None:
-            self.fail(name, "is not a UUID")
-        return value
-
-    def optional_uuid(self, name: str) -> str | None:
-        return self.uuid(name) if name in self._values else None
-
-    def whole(self, name: str) -> int:
-        value = self._values.get(name)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            self.fail(name, "is missing" if name not in self._values else "is not a whole number")
-        return value
-
-    def positive(self, name: str) -> int:
-        value = self.whole(name)
-        if value < 1:
-            self.fail(name, "is not above zero")
-        return value
-
-    def optional_count(self, name: str) -> int | None:
-        if name not in self._values:
-            return None
-        value = self.whole(name)
-        if value < 0:
-            self.fail(name, "is below zero")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self._values.get(name, False)
-        if not isinstance(value, bool):
-            self.fail(name, "is neither true nor false")
-        return value
-
-    def mapping(self, name: str) -> Mapping[Any, Any]:
-        value = self._values.get(name)
-        if not isinstance(value, Mapping):
-            self.fail(name, "is missing" if name not in self._values else "is not a mapping")
-        return value
-
-
-def _name(fields: _Fields) -> str:
+def _name(fields: Fields) -> str:
     name = fields.text("name")
     if ".." in name or "/" in name or "\\" in name or "\0" in name:
         fields.fail("name", "holds `..`, a slash, a backslash or NUL")
     return name
 
 
-def _lifetime(fields: _Fields) -> str:
+def _lifetime(fields: Fields) -> str:
     lifetime = fields.text("lifetime")
     if lifetime not in LIFETIME_WORDS and not is_duration(lifetime):
         fields.fail("lifetime", "is neither a duration like `30d` nor one of " + ", ".join(LIFETIME_WORDS))
     return lifetime
 
 
-def _garbage_collection(fields: _Fields) -> int | str | None:
+def _garbage_collection(fields: Fields) -> int | str | None:
     if not fields.has("garbageCollection"):
         return None
     value = fields.get("garbageCollection")
@@ -286,7 +207,7 @@ def _garbage_collection(fields: _Fields) -> int | str | None:
     return fields.positive("garbageCollection")
 
 
-def _created_at(fields: _Fields) -> str:
+def _created_at(fields: Fields) -> str:
     value = fields.text("createdAt")
     match = _CREATED_AT.fullmatch(value)
     if match is None or not _is_date(*map(int, match.groups())):
@@ -302,7 +223,7 @@ def _is_date(year: int, month: int, day: int) -> bool:
     return True
 
 
-def _owner(fields: _Fields) -> Owner:
+def _owner(fields: Fields) -> Owner:
     owner_type = fields.text("ownerType")
     if owner_type not in OWNER_TYPES:
         fields.fail("ownerType", "is none of " + ", ".join(OWNER_TYPES))
