@@ -93,7 +93,7 @@ def _run(arguments: list[str], environ: Mapping[str, str], console: Console) -> 
 
     from swampsync.cli.command import Cli, Common, merge_common
 
-    cli = Cli(common=Common(), environ=environ, arguments=tuple(arguments), console=console)
+    cli = Cli(common=Common(is_json=console.is_json), environ=environ, arguments=tuple(arguments), console=console)
     merge_common(cli, leading)
     selected = {words: COMMANDS[words]} if words in COMMANDS else COMMANDS
     application = typer.main.get_command(build_application(selected))

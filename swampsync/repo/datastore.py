@@ -201,8 +201,6 @@ class Datastore:
             if not skip_migration:
                 roots = tuple(parts.layout.resolve(subdir) for subdir in layout.subdirs)
                 clean_source(parts.world.disk, plan, roots=roots, check=check)
-        for subdir in layout.subdirs:
-            parts.world.disk.makedirs(layout.datastore_path(subdir))
         # The catalog knows the old place: its rows would be ghosts of the new one.
         parts.forget(parts.namespace)
         parts.forget(layout.namespace)
