@@ -56,7 +56,7 @@ def parse_json(text: str | bytes) -> Any:
         EvaluationError: It is nested too deeply to be looked at.
     """
     try:
-        return json.loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except RecursionError:
         raise EvaluationError("the content is nested too deeply") from None
 
@@ -76,6 +76,9 @@ def _parse_float(text: str) -> int | float:
 
 def _refuse_constant(text: str) -> Any:
     raise ValueError(f"no JSON: {text}")
+
+
+_DECODER: Final = json.JSONDecoder(parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
 
 
 class Activation:

@@ -49,7 +49,8 @@ def nearest(name: str, known: Iterable[str], *, at_most: int = 3) -> list[str]:
             distance = limit
         if distance <= limit:
             scored.append((distance, candidate))
-    return [candidate for _, candidate in sorted(scored)[:at_most]]
+    scored.sort()
+    return [candidate for distance, candidate in scored[:at_most] if distance <= scored[0][0] + 1]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str | None:

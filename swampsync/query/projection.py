@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from swampsync.query.activation import parse_json
 from swampsync.query.ast import ListNode, Literal, MapNode, Node
@@ -18,11 +18,17 @@ class Projection(NamedTuple):
 
     Attributes:
         columns: SQL to select.
-        assemble: Makes the value of the columns' values; raises `EvaluationError` where one failed.
+        assemble: Makes the value of a whole row of the statement; raises `EvaluationError` where a part failed.
+        is_plain: Whether the values are text and bools only, which JSON takes as they are.
     """
 
     columns: tuple[str, ...]
     assemble: Callable[[Sequence[Any]], Any]
+    is_plain: bool
+
+
+# Where the columns asked for begin in a row of a statement, behind the row's number and the predicate's state.
+_FIRST_COLUMN: Final = 2
 
 
 def compile_projection(compiler: Compiler, node: Node) -> Projection:
@@ -32,13 +38,15 @@ def compile_projection(compiler: Compiler, node: Node) -> Projection:
         Uncompilable: The evaluator has to do it.
     """
     columns: list[str] = []
-    assemble = _shape(compiler, node, columns)
-    return Projection(tuple(columns), assemble)
+    kinds: list[str] = []
+    assemble = _shape(compiler, node, columns, kinds)
+    is_plain = all(kind in {"string", "bool"} for kind in kinds)
+    return Projection(tuple(columns), assemble, is_plain)
 
 
-def _shape(compiler: Compiler, node: Node, columns: list[str]) -> Callable[[Sequence[Any]], Any]:
+def _shape(compiler: Compiler, node: Node, columns: list[str], kinds: list[str]) -> Callable[[Sequence[Any]], Any]:
     if isinstance(node, ListNode) and not node.optional:
-        items = [_shape(compiler, item, columns) for item in node.items]
+        items = [_shape(compiler, item, columns, kinds) for item in node.items]
         return lambda values: [item(values) for item in items]
     if isinstance(node, MapNode) and not node.optional:
         if not all(isinstance(key, Literal) and isinstance(key.value, str) for key, _ in node.entries):
@@ -46,11 +54,14 @@ def _shape(compiler: Compiler, node: Node, columns: list[str]) -> Callable[[Sequ
         names = [key.value for key, _ in node.entries if isinstance(key, Literal)]
         if len(set(names)) < len(names):
             raise Uncompilable
-        entries = [(name, _shape(compiler, item, columns)) for name, (_, item) in zip(names, node.entries, strict=True)]
+        entries = [
+            (name, _shape(compiler, item, columns, kinds)) for name, (_, item) in zip(names, node.entries, strict=True)
+        ]
         return lambda values: {name: item(values) for name, item in entries}
     fragment = compiler.compile(node)
     if compiler.reads_content:
         raise Uncompilable
+    kinds.append(fragment.kind)
     return _leaf(fragment, columns)
 
 
@@ -60,7 +71,7 @@ def _leaf(fragment: Fragment, columns: list[str]) -> Callable[[Sequence[Any]], A
         return lambda _: constant
     if fragment.kind in {"error", "uint"}:
         raise Uncompilable
-    position = len(columns)
+    position = _FIRST_COLUMN + len(columns)
     columns.append(fragment.sql)
     if isinstance(fragment, Json):
         columns.append(fragment.type_sql)
@@ -76,7 +87,7 @@ def _leaf(fragment: Fragment, columns: list[str]) -> Callable[[Sequence[Any]], A
     return value
 
 
-_DECODERS: dict[str, Callable[[Any], Any]] = {
+_DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "bool": bool,
     "timestamp": lambda micros: Timestamp(micros * 1000),
     "duration": lambda micros: Duration(micros * 1000),

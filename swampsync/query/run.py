@@ -88,6 +88,10 @@ class QueryRun:
         """The catalog's connection."""
         return self._connection
 
+    def evaluate_everything(self) -> None:
+        """Leave the whole predicate to the evaluator, before the iteration begins; results are the same."""
+        self._conditions = self._compile(is_sql_usable=False)
+
     # --- planning ----------------------------------------------------------------------------------
 
     def _compile(self, *, is_sql_usable: bool) -> Conditions:
@@ -100,7 +104,7 @@ class QueryRun:
         )
         if not is_sql_usable:
             compiler = type(conditions.compiler)()
-            certain = ["c.is_latest = 1"] if query.is_latest_only else []
+            certain = ["+c.is_latest = 1"] if query.is_latest_only else []
             if query.namespace is not None:
                 certain.append(f"c.namespace = {compiler.parameter(query.namespace)}")
             conditions = Conditions(tuple(certain), None, (), (query.tree,), compiler, query.namespace)
@@ -272,7 +276,8 @@ class QueryRun:
 
     def _projected(self, projection: Projection, values: Sequence[Any]) -> Any:
         try:
-            return to_json(projection.assemble(values[2:]))
+            value = projection.assemble(values)
+            return value if projection.is_plain else to_json(value)
         except EvaluationError:
             self.unprojected.add_row(values[0])
             return None

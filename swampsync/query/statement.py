@@ -67,7 +67,8 @@ def compile_conditions(
     if namespace is not None:
         certain.append(f"c.namespace = {compiler.parameter(namespace)}")
     if is_latest_only:
-        certain.append("c.is_latest = 1")
+        # The plus keeps SQLite from walking an index that merely contains the column.
+        certain.append("+c.is_latest = 1")
     uncertain: list[Fragment] = []
     metadata_only: list[str] = []
     residual: list[Node] = []
@@ -183,6 +184,8 @@ def make_statement(
     # Walking the index of createdAt is worth it for a page; for everything, sorting what matched is faster. To a
     # statement that is bound to a namespace, only indexes that begin with the namespace are of use.
     keeps_index = limit is not None and conditions.namespace is None
+    if keeps_index and order.field is None and after is None:
+        where.append("c.created_at >= ''")  # always so: it makes the index look as useful as it is
     sql = f"SELECT c.rowid, {state}, {', '.join(columns)} FROM catalog AS c"  # noqa: S608  values are parameters
     if conditions.reads_content:
         sql += JOIN
