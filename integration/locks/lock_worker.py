@@ -69,8 +69,8 @@ def work(settings: dict[str, object]) -> int:
         ttl_seconds=float(str(settings["ttl_seconds"])),
         heartbeat_seconds=float(str(settings["heartbeat_seconds"])),
         wait_seconds=120,
-        retry_base_seconds=0.005,
-        retry_max_seconds=0.1,
+        retry_base_seconds=0.03 if "bucket" in settings else 0.005,
+        retry_max_seconds=0.2 if "bucket" in settings else 0.1,
     )
     host = str(settings["host"])
     processes = OtherHost(host) if host else LinuxProcessTable(LocalDisk())

@@ -22,7 +22,7 @@ class LockTiming:
     ttl_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
     wait_seconds: float = 60.0
-    retry_base_seconds: float = 0.02
+    retry_base_seconds: float = 0.01
     retry_max_seconds: float = 0.5
 
     def __post_init__(self) -> None:

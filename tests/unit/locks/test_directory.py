@@ -293,6 +293,7 @@ def test_leftovers_are_swept_after_a_day(world: World) -> None:
 # --- crashes and interruptions at every operation ---------------------------------------------------------
 
 
+@pytest.mark.holds("I11")
 def test_process_that_dies_at_any_operation_blocks_nobody() -> None:
     """Killed anywhere between taking and giving back, or in a takeover, a process leaves a lock that heals."""
     points = 0
@@ -327,6 +328,7 @@ def test_process_that_dies_at_any_operation_blocks_nobody() -> None:
     assert points > 20
 
 
+@pytest.mark.holds("I11")
 def test_interruption_at_any_operation_leaves_no_lock() -> None:
     """Ctrl-C anywhere in an acquisition leaves nothing behind that anybody would have to wait for."""
     for operations in range(1_000):
