@@ -238,6 +238,19 @@ class Layout:
         """Make the key of a relative path (`data/…/raw`) of the namespace."""
         return ObjectKey.parse(posixpath.join(*self._prefix, relative))
 
+    def manifest_key(self) -> ObjectKey:
+        """Make the key of the namespace's manifest: `{ns}/.namespace.json`."""
+        return self.key(MANIFEST_NAME)
+
+    @staticmethod
+    def manifest_key_of(directory: str) -> ObjectKey:
+        """Make the key of the manifest in a directory that was found at the root, whatever its name."""
+        return ObjectKey.parse(posixpath.join(directory, MANIFEST_NAME))
+
+    def members_key(self) -> ObjectKey:
+        """Make the key of our own manifest: `{ns}/.swampsync.json`."""
+        return self.key(MEMBERS_NAME)
+
     def log_key(self, seq: int) -> ObjectKey:
         """Make the key of a commit: `{ns}/_log/{seq:020d}.json`."""
         return self.key(f"_log/{seq:0{SEQUENCE_DIGITS}d}.json")

@@ -1,7 +1,9 @@
 """Who owns which namespace of a datastore, and who else may write in it."""
 
 from swampsync.registry.checks import CheckResult, validate_registry
-from swampsync.registry.directory import ClaimOutcome, Registry
+from swampsync.registry.claims import ClaimOutcome
+from swampsync.registry.directory import Registry
+from swampsync.registry.interface import NamespaceRegistry
 from swampsync.registry.manifest import (
     MembersRecord,
     NamespaceDescription,
@@ -20,6 +22,7 @@ __all__ = [
     "MembersRecord",
     "NamespaceDescription",
     "NamespaceManifest",
+    "NamespaceRegistry",
     "NamespaceStatistics",
     "Registry",
     "RegistryScan",

@@ -1,4 +1,4 @@
-"""What may be wrong with the registry of a datastore; decides from values, reads through `Registry`."""
+"""What may be wrong with the registry of a datastore; decides from values, reads through a `NamespaceRegistry`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from swampsync.errors import DataError, InvalidInput, NotFound
 from swampsync.namespace import Namespace
-from swampsync.registry.directory import Registry
+from swampsync.registry.interface import NamespaceRegistry
 from swampsync.registry.manifest import RegistryScan
 
 
@@ -27,7 +27,9 @@ class CheckResult:
     message: str
 
 
-def validate_registry(registry: Registry, *, repo_namespace: Namespace, repo_id: str | None) -> list[CheckResult]:
+def validate_registry(
+    registry: NamespaceRegistry, *, repo_namespace: Namespace, repo_id: str | None
+) -> list[CheckResult]:
     """Check all namespaces of a datastore, and whether this repo may write in its own.
 
     Args:
@@ -78,7 +80,7 @@ def check_solo(scan: RegistryScan) -> CheckResult:
     return CheckResult("solo", "", passed=False, message=message)
 
 
-def _check_membership(registry: Registry, namespace: Namespace, repo_id: str | None) -> CheckResult:
+def _check_membership(registry: NamespaceRegistry, namespace: Namespace, repo_id: str | None) -> CheckResult:
     try:
         manifest = registry.read_manifest(namespace)
         members = registry.read_members(namespace).members

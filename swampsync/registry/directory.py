@@ -10,14 +10,14 @@ from __future__ import annotations
 import errno
 import posixpath
 from collections.abc import Callable
-from enum import Enum
 from typing import Final
 
 from swampsync.clock import Clock, format_timestamp
 from swampsync.disk import Disk, Kind, WriteMode
-from swampsync.errors import Conflict, DataError, InvalidInput, NotFound
+from swampsync.errors import DataError, NotFound
 from swampsync.layout import Layout
 from swampsync.namespace import Namespace
+from swampsync.registry.claims import ClaimOutcome, checked, not_registered, require_named, taken
 from swampsync.registry.manifest import (
     MembersRecord,
     NamespaceDescription,
@@ -32,14 +32,6 @@ from swampsync.registry.manifest import (
 
 # What file systems without hard links answer.
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-
-
-class ClaimOutcome(Enum):
-    """What a claim found."""
-
-    CLAIMED = "claimed"  # nobody had it
-    OWNED = "owned"  # this repo had it already
-    ADOPTED = "adopted"  # a manifest that names no owner; this repo is the first member
 
 
 class Registry:
@@ -83,7 +75,7 @@ class Registry:
                 return ClaimOutcome.ADOPTED
         elif repo_id in self.read_members(namespace).members:
             return ClaimOutcome.OWNED
-        raise _taken(namespace, found)
+        raise taken(namespace, found)
 
     def require_member(self, namespace: Namespace, repo_id: str) -> None:
         """Make sure that a repo may write in a namespace, claiming it if nobody has; to be called before a write.
@@ -103,7 +95,7 @@ class Registry:
         if manifest.repo_id == repo_id or repo_id in self.read_members(namespace).members:
             return
         if manifest.repo_id:
-            raise _taken(namespace, manifest)
+            raise taken(namespace, manifest)
         self.claim(namespace, repo_id)
 
     def join(self, namespace: Namespace, repo_id: str) -> MembersRecord:
@@ -114,9 +106,7 @@ class Registry:
             DataError: A manifest cannot be read.
         """
         manifest = self.read_manifest(namespace)
-        record = self.read_members(namespace).with_members([manifest.repo_id, repo_id])
-        self.write_members(namespace, record)
-        return record
+        return self.change_members(namespace, lambda record: record.with_members([manifest.repo_id, repo_id]))
 
     def read_manifest(self, namespace: Namespace) -> NamespaceManifest:
         """Read who owns a namespace.
@@ -129,11 +119,8 @@ class Registry:
         try:
             data = self._disk.read_bytes(path)
         except (FileNotFoundError, NotADirectoryError) as error:
-            hint = "swamp datastore namespace list"
-            raise NotFound(
-                f"namespace `{namespace}` is not registered in this datastore", hint=hint, key=path
-            ) from error
-        return _checked(parse_manifest(data, path=path), namespace.name, path=path)
+            raise not_registered(namespace, path=path) from error
+        return checked(parse_manifest(data, path=path), namespace.name, path=path)
 
     def read_members(self, namespace: Namespace) -> MembersRecord:
         """Read what we note of a namespace; an empty record if nothing is.
@@ -146,6 +133,16 @@ class Registry:
             return parse_members(self._disk.read_bytes(path), path=path)
         except (FileNotFoundError, NotADirectoryError):
             return MembersRecord()
+
+    def change_members(self, namespace: Namespace, change: Callable[[MembersRecord], MembersRecord]) -> MembersRecord:
+        """Change what we note of a namespace; the caller holds its structural lock.
+
+        Raises:
+            DataError: The record that is there cannot be read.
+        """
+        record = change(self.read_members(namespace))
+        self.write_members(namespace, record)
+        return record
 
     def write_members(self, namespace: Namespace, record: MembersRecord) -> None:
         """Replace what we note of a namespace; the caller holds its structural lock."""
@@ -168,7 +165,7 @@ class Registry:
             path = self._layout.manifest_path_of(entry.name)
             try:
                 data = self._disk.read_bytes(path)
-                manifests.append(_checked(parse_manifest(data, path=path), entry.name, path=path))
+                manifests.append(checked(parse_manifest(data, path=path), entry.name, path=path))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except DataError as error:
@@ -206,10 +203,7 @@ class Registry:
     # --- bytes -------------------------------------------------------------------------------------
 
     def _scoped(self, namespace: Namespace) -> Layout:
-        if namespace.is_solo:
-            raise InvalidInput(
-                "solo mode has no namespace to register", hint="choose one: swamp datastore namespace set NAME"
-            )
+        require_named(namespace)
         return self._layout.of(namespace)
 
     def _make_root(self, layout: Layout) -> None:
@@ -258,19 +252,3 @@ class Registry:
             file.write(data)
             file.sync()
         return temporary
-
-
-def _checked(manifest: NamespaceManifest, directory: str, *, path: str) -> NamespaceManifest:
-    if manifest.namespace != directory:
-        raise DataError(f"manifest `{path}` is that of another namespace, `{manifest.namespace}`", key=path)
-    return manifest
-
-
-def _taken(namespace: Namespace, manifest: NamespaceManifest) -> Conflict:
-    owner = f"repo `{manifest.repo_id}`" if manifest.repo_id else "a repo that swamp did not name"
-    return Conflict(
-        f"namespace `{namespace}` is already registered in this datastore by {owner}",
-        hint=f"share it: swamp datastore namespace join {namespace}; or take another name: "
-        "swamp datastore namespace set NAME",
-        key=namespace.name,
-    )
