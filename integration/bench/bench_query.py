@@ -100,7 +100,7 @@ def make_row(number: int, namespace: str = "") -> CatalogRow:
         owner_type="model-method",
         streaming=0,
         size=(number * 7919) % 8000,
-        created_at=f"2026-{1 + number % 12:02d}-{1 + number % 28:02d}T{number % 24:02d}:{number % 60:02d}:{number // 7 % 60:02d}.{number * 37 % 1000:03d}Z",
+        created_at=make_time(number),
         tags=json.dumps(tags, separators=(",", ":")),
         owner_ref=f"0fe7cbe8-c8f1-4a14-811f-{model:012d}",
         workflow_run_id="",
@@ -109,6 +109,12 @@ def make_row(number: int, namespace: str = "") -> CatalogRow:
         step_name="",
         source="",
     )
+
+
+def make_time(number: int) -> str:
+    """Return a time of creation, hardly ever the same for two versions."""
+    day = f"2026-{1 + number % 12:02d}-{1 + number % 28:02d}"
+    return f"{day}T{number % 24:02d}:{number % 60:02d}:{number // 7 % 60:02d}.{number * 37 % 1000:03d}Z"
 
 
 def make_catalog(path: str, count: int, *, namespace: str = "", first: int = 0) -> sqlite3.Connection:

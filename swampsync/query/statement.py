@@ -164,19 +164,7 @@ def make_statement(
     where = list(conditions.certain)
     if counts_visits:
         where.insert(0, f"{counts_visits}(c.rowid)")
-    state = "1"
-    if conditions.uncertain is not None:
-        condition = conditions.uncertain.sql
-        if conditions.reads_content and not on_failure:
-            condition = f"CASE WHEN {IS_UNAVAILABLE} THEN NULL ELSE {condition} END"
-        if on_failure:
-            report = on_failure
-            if conditions.certain and report != "0":
-                report = f"CASE WHEN {' AND '.join(conditions.certain)} THEN {report} ELSE 0 END"
-            where.append(f"coalesce({condition}, {report})")
-        else:
-            where.append(f"({condition}) IS NOT 0")
-            state = f"({condition})"
+    state = _add_uncertain(conditions, where, on_failure)
     if after is not None:
         text, values = position_condition(order, after)
         where.append(text)
@@ -186,7 +174,7 @@ def make_statement(
     keeps_index = limit is not None and conditions.namespace is None
     if keeps_index and order.field is None and after is None:
         where.append("c.created_at >= ''")  # always so: it makes the index look as useful as it is
-    sql = f"SELECT c.rowid, {state}, {', '.join(columns)} FROM catalog AS c"  # noqa: S608  values are parameters
+    sql = f"SELECT c.rowid, {state}, {', '.join(columns or ('NULL',))} FROM catalog AS c"  # noqa: S608  values are parameters
     if conditions.reads_content:
         sql += JOIN
     if where:
@@ -195,3 +183,20 @@ def make_statement(
     if limit is not None:
         sql += f" LIMIT {int(limit)}"
     return Statement(sql, parameters)
+
+
+def _add_uncertain(conditions: Conditions, where: list[str], on_failure: str | None) -> str:
+    """Add what may fail to the conditions; return the state to select."""
+    if conditions.uncertain is None:
+        return "1"
+    condition = conditions.uncertain.sql
+    if on_failure is None:
+        if conditions.reads_content:
+            condition = f"CASE WHEN {IS_UNAVAILABLE} THEN NULL ELSE {condition} END"
+        where.append(f"({condition}) IS NOT 0")
+        return f"({condition})"
+    report = on_failure
+    if conditions.certain and report != "0":
+        report = f"CASE WHEN {' AND '.join(conditions.certain)} THEN {report} ELSE 0 END"
+    where.append(f"coalesce({condition}, {report})")
+    return "1"

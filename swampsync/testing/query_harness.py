@@ -94,6 +94,7 @@ class QueryHarness:
             found = [record["id"] for record in run]
             orders.add(tuple(found))
             assert sorted(found) == wanted, f"{name}: {predicate}\n{run.statement.sql}"
+            assert run.fallback_reason is None, f"{name}: {predicate}: {run.fallback_reason}"
             assert run.skipped.count == failed, f"{name}: {predicate}: {run.skipped.reasons}\n{run.statement.sql}"
         assert len(orders) == 1, f"the orders differ: {predicate}"
         self._count(runs["compiled"])

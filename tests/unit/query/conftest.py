@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from swampsync.catalog.rows import COLUMNS, CatalogRow
-from swampsync.catalog.schema import prepare_catalog
+from swampsync.query.prepared import prepare_query
+from swampsync.query.run import run_query
 from swampsync.testing.query_harness import QueryHarness
 
 _BASE = CatalogRow(
@@ -93,8 +94,6 @@ def catalog(harness: QueryHarness) -> Fixture:
 @pytest.fixture
 def ask(catalog: Fixture) -> Callable[..., list[Any]]:
     """Return a function that runs a query over the catalog and returns its results."""
-    from swampsync.query.prepared import prepare_query
-    from swampsync.query.run import run_query
 
     def run(predicate: str, **options: Any) -> list[Any]:
         query = prepare_query(predicate, **options)
