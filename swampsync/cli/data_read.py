@@ -41,10 +41,10 @@ def get(
     with cli.repo() as repo:
         if workflow is not None:
             wanted = choose(name or model, name_option, "a data name", "swamp data get --workflow <name> <data_name>")
-            found = repo.data.get_of_workflow(workflow, wanted, run=run, version=version)
+            found = repo.reading.get_of_workflow(workflow, wanted, run=run, version=version)
         else:
             chosen = choose(model, model_option, "a model", usage)
-            found = repo.data.get(
+            found = repo.reading.get(
                 chosen, choose(name, name_option, "a data name", usage), version=version, is_cached=cached
             )
         if output is not None:
@@ -58,7 +58,7 @@ def get(
 def _write_content(cli: Cli, repo: Repo, version: Version, output: str) -> None:
     if output == "-":
         cli.console.stdout.flush()
-        for chunk in repo.data.read(version):
+        for chunk in repo.reading.read(version):
             cli.console.stdout.buffer.write(chunk)
         cli.console.stdout.buffer.flush()
         return
@@ -71,7 +71,7 @@ def _write_content(cli: Cli, repo: Repo, version: Version, output: str) -> None:
     partial = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.part")
     try:
         with open(partial, "xb") as file:
-            for chunk in repo.data.read(version):
+            for chunk in repo.reading.read(version):
                 file.write(chunk)
         os.replace(partial, target)
     except BaseException:
@@ -89,7 +89,7 @@ def _content(repo: Repo, version: Version) -> tuple[Any, str | None]:
     size = version.metadata.size
     if size is not None and size > MAX_SHOWN_BYTES:
         return None, f"{format_size(size)} is above the {format_size(MAX_SHOWN_BYTES)} that are shown; use --output"
-    body = b"".join(repo.data.read(version))
+    body = b"".join(repo.reading.read(version))
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -173,10 +173,10 @@ def list_(
             list_workflow(cli.console, repo, workflow, run=run, data_type=type)
         elif chosen is None:
             with cli.console.progress("Cataloguing") as bar:
-                summaries = repo.data.list_models(all_namespaces=all_namespaces, is_cached=cached, progress=bar)
+                summaries = repo.reading.list_models(all_namespaces=all_namespaces, is_cached=cached, progress=bar)
             list_models(cli.console, repo, summaries)
         else:
-            found: list[ModelListing] = repo.data.list(
+            found: list[ModelListing] = repo.reading.list(
                 chosen, data_type=type, all_namespaces=all_namespaces, is_cached=cached
             )
             list_artifacts(cli.console, repo, found)
@@ -198,7 +198,7 @@ def versions(
     with cli.repo() as repo:
         chosen = choose(model, model_option, "a model", usage)
         wanted = choose(name, name_option, "a data name", usage)
-        owner, history = repo.data.versions(chosen, wanted, follow=follow)
+        owner, history = repo.reading.versions(chosen, wanted, follow=follow)
     document = versions_document(owner, wanted, [m for m in history if m.name == wanted])
     if follow:
         former = list(dict.fromkeys(m.name for m in history if m.name != wanted))
@@ -266,7 +266,7 @@ def search(
         is_streaming=streaming,
     )
     with cli.repo() as repo:
-        result = repo.data.search(filters, limit=limit, all_namespaces=all_namespaces, is_cached=cached)
+        result = repo.reading.search(filters, limit=limit, all_namespaces=all_namespaces, is_cached=cached)
     if cli.console.is_json or not cli.console.stdout.isatty():
         cli.console.document(search_document(filters, result, shows_namespace=all_namespaces))
         return

@@ -124,7 +124,7 @@ def list_models(console: Console, repo: Repo, summaries: Sequence[ModelSummary])
 
 def list_workflow(console: Console, repo: Repo, workflow: str, *, run: str | None, data_type: str | None) -> None:
     """Show what one run of a workflow wrote."""
-    found = repo.data.list_workflow(workflow, run=run, data_type=data_type)
+    found = repo.reading.list_workflow(workflow, run=run, data_type=data_type)
     if console.is_json:
         groups = [
             {"type": name, "items": [_workflow_item(row, found.model_names) for row in rows]}

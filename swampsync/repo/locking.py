@@ -61,10 +61,12 @@ class LockedData(DataReader):
 
     def _record(self, namespace: Namespace, model: Model, versions: Sequence[Metadata]) -> None:
         rows = [row_from_metadata(namespace, model.type, model.id, m, is_latest=True) for m in versions]
-        self._parts.catalog.upsert_latest_many(rows)
         keys = [(artifact_key(row), row.version) for row in rows]
-        self._parts.state.highest.raise_to(keys)
-        self._parts.state.feed.record((UPSERT, key, version) for key, version in keys)
+        # The feed first: whoever follows it may see a change that is not in the catalog yet, never miss one that is.
+        with self._parts.state.atomic():
+            self._parts.state.feed.record((UPSERT, key, version) for key, version in keys)
+            self._parts.state.highest.raise_to(keys)
+        self._parts.catalog.upsert_latest_many(rows)
 
     def _recatalogue(self, namespace: Namespace, model: Model, name: str) -> None:
         self._parts.refresh(namespace, Scope(model.type, model.id, name))

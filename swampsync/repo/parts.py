@@ -1,47 +1,37 @@
-"""What the parts of a repo share: one configuration, one layout, one catalog, one set of locks."""
+"""What the parts of a repo share: one configuration, one layout, one catalog, one set of locks.
+
+Rooms that a command may not need are imported where they are used: a listing needs neither locks nor a registry, and
+every import is paid for at each start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from swampsync.artifacts.definitions import (
-    create_definition,
-    definition_sources,
-    find_definition,
-    foreign_definition_sources,
-    list_definitions,
-)
-from swampsync.artifacts.model import Model
-from swampsync.artifacts.scan import Problem
-from swampsync.artifacts.store import ArtifactStore
-from swampsync.artifacts.tree import Tree
 from swampsync.catalog.catalog import Catalog
 from swampsync.catalog.state import SyncState
-from swampsync.config.datastore import FilesystemSettings
-from swampsync.config.repo_id import ensure_repo_id
 from swampsync.config.settings import RepoConfig, build_layout
 from swampsync.errors import InvalidInput
 from swampsync.layout import Layout
-from swampsync.locks.directory_guard import DirectoryGuard
-from swampsync.locks.guard import LockGuard
-from swampsync.locks.identity import make_holder
-from swampsync.locks.keeper import KeeperParts
-from swampsync.locks.parent import ParentHolder
-from swampsync.locks.process_table import make_process_table
-from swampsync.locks.timing import LockTiming
-from swampsync.maintenance.refresh import WHOLE, Refresher, RefreshReport, Scope
 from swampsync.namespace import SOLO, Namespace
-from swampsync.registry import Registry
 from swampsync.repo.world import World
+
+if TYPE_CHECKING:
+    from swampsync.artifacts.model import Model
+    from swampsync.artifacts.scan import Problem
+    from swampsync.artifacts.store import ArtifactStore
+    from swampsync.locks.guard import LockGuard
+    from swampsync.locks.keeper import KeeperParts
+    from swampsync.maintenance.refresh import Refresher, RefreshReport, Scope
+    from swampsync.registry import Registry
 
 
 def _ignore(_text: str) -> None:
     pass
 
 
-@dataclass
 class Parts:
     """The rooms below, opened for one repo and one namespace; everything is made when first used.
 
@@ -50,16 +40,25 @@ class Parts:
         world: The machine.
         environ: For child processes and paths; the library reads no environment of its own.
         command: What to write into locks.
+
+    Attributes:
         on_notice: Takes one-line notices for the person at the terminal.
         on_wait: Takes the line that says whom we wait for.
     """
 
-    config: RepoConfig
-    world: World
-    environ: Mapping[str, str] = field(default_factory=dict)
-    command: str = "swampsync"
-    on_notice: Callable[[str], None] = _ignore
-    on_wait: Callable[[str], None] = _ignore
+    def __init__(
+        self,
+        config: RepoConfig,
+        world: World,
+        environ: Mapping[str, str] | None = None,
+        command: str = "swampsync",
+    ) -> None:
+        self.config = config
+        self.world = world
+        self.environ = environ or {}
+        self.command = command
+        self.on_notice: Callable[[str], None] = _ignore
+        self.on_wait: Callable[[str], None] = _ignore
 
     @cached_property
     def layout(self) -> Layout:
@@ -100,15 +99,21 @@ class Parts:
 
     def store_of(self, namespace: Namespace) -> ArtifactStore:
         """The version tree of a namespace."""
+        from swampsync.artifacts.store import ArtifactStore
+
         return ArtifactStore(self.world.disk, self.world.clock, self.layout.of(namespace), new_id=self.world.new_id)
 
     @cached_property
     def registry(self) -> Registry:
         """The namespaces of the datastore."""
+        from swampsync.registry import Registry
+
         return Registry(self.world.disk, self.world.clock, self.layout, new_id=self.world.new_id)
 
     def refresher(self, progress: Callable[[int], None]) -> Refresher:
         """What makes the catalog follow the tree; `progress` takes the versions read since the last call."""
+        from swampsync.maintenance.refresh import Refresher
+
         # Own rows are those of the configured namespace, whatever namespace this command acts in.
         return Refresher(
             self.world.disk,
@@ -122,7 +127,7 @@ class Parts:
     def refresh(
         self,
         namespace: Namespace,
-        scope: Scope = WHOLE,
+        scope: Scope | None = None,
         *,
         progress: Callable[[int, int | None], None] | None = None,
     ) -> RefreshReport | None:
@@ -138,7 +143,7 @@ class Parts:
                 progress(done, None)
 
         refresher = self.refresher(count)
-        report = refresher.refresh(namespace, scope)
+        report = refresher.refresh(namespace) if scope is None else refresher.refresh(namespace, scope)
         for path, message in report.problems:
             self.on_notice(f"left out: {message}" if path in message else f"left out `{path}`: {message}")
         return report
@@ -159,10 +164,13 @@ class Parts:
     def datastore_place(self) -> str:
         """Where the datastore is, as people write it."""
         datastore = self.config.datastore
-        return datastore.written_path if isinstance(datastore, FilesystemSettings) else datastore.url
+        # Both kinds name their place, each in its own way.
+        return str(getattr(datastore, "written_path", None) or getattr(datastore, "url", ""))
 
     def require_repo_id(self) -> str:
         """Return the repo's id, made and written by the first command that writes."""
+        from swampsync.config.repo_id import ensure_repo_id
+
         if self.config.repo_id is None:
             self.config = ensure_repo_id(self.world.disk, self.config, new_id=self.world.new_id)
         assert self.config.repo_id is not None
@@ -187,6 +195,12 @@ class Parts:
     @cached_property
     def keeper_parts(self) -> KeeperParts:
         """What every lock of this process needs."""
+        from swampsync.locks.identity import make_holder
+        from swampsync.locks.keeper import KeeperParts
+        from swampsync.locks.parent import ParentHolder
+        from swampsync.locks.process_table import make_process_table
+        from swampsync.locks.timing import LockTiming
+
         processes = make_process_table(self.world.disk)
         user = self.environ.get("USER") or self.environ.get("USERNAME") or "unknown"
         return KeeperParts(
@@ -212,11 +226,15 @@ class Parts:
 
     def guard_for(self, layout: Layout) -> LockGuard:
         """The locks of a layout's namespace."""
+        from swampsync.locks.directory_guard import DirectoryGuard
+
         return DirectoryGuard(layout, self.world.disk, self.keeper_parts)
 
     # --- models ----------------------------------------------------------------------------------------
 
     def _sources(self, namespace: Namespace) -> tuple[str, ...]:
+        from swampsync.artifacts.definitions import definition_sources, foreign_definition_sources
+
         layout = self.layout.of(namespace)
         return definition_sources(layout) if namespace == self.home else foreign_definition_sources(layout)
 
@@ -226,11 +244,15 @@ class Parts:
         Raises:
             Conflict: Two files define the name.
         """
+        from swampsync.artifacts.definitions import find_definition
+
         found = find_definition(self.world.disk, self._sources(namespace), text, on_problem=self._on_problem)
         return None if found is None else found.model
 
     def list_definitions(self, namespace: Namespace) -> list[Model]:
         """List the defined models of a namespace."""
+        from swampsync.artifacts.definitions import list_definitions
+
         found = list_definitions(self.world.disk, self._sources(namespace), on_problem=self._on_problem)
         return [definition.model for definition in found]
 
@@ -240,6 +262,9 @@ class Parts:
         Raises:
             InvalidInput: A model cannot have that name.
         """
+        from swampsync.artifacts.definitions import create_definition
+        from swampsync.artifacts.tree import Tree
+
         tree = Tree(self.world.disk, self.world.clock, self.layout, self.world.new_id)
         repo_id = self.require_repo_id()
         with self.guard.definition_lock(name, command="data put"):

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from swampsync.artifacts.lifetimes import parse_duration
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
 from swampsync.artifacts.names import find_name_problem
-from swampsync.artifacts.tree import CHUNK_BYTES
 from swampsync.catalog.reading import ModelSummary
 from swampsync.catalog.rows import CatalogRow
-from swampsync.catalog.search import SearchFilter
 from swampsync.clock import format_timestamp
 from swampsync.errors import Conflict, NotFound
 from swampsync.maintenance.refresh import Scope
 from swampsync.namespace import Namespace, parse_scoped_name
 from swampsync.repo.parts import Parts
 from swampsync.repo.values import ModelListing, SearchFilters, SearchHit, SearchResult, Version, WorkflowListing
-from swampsync.repo.workflows import read_run_status
 
 Progress = Callable[[int, int | None], None]
 Summaries = list[ModelSummary]  # inside the class, `list` is the method
+READ_BYTES = 1 << 20
 UNKNOWN_WORKFLOW = "unknown"
 
 
@@ -109,7 +106,7 @@ class DataReader:
             DataError: The content is shorter than it should be, or its checksum differs.
         """
         with self._parts.store_of(version.namespace).open_content(version.model, version.metadata) as stream:
-            while chunk := stream.read(CHUNK_BYTES):
+            while chunk := stream.read(READ_BYTES):
                 yield chunk
 
     def versions(self, model: str, name: str, *, follow: bool = False) -> tuple[Model, list[Metadata]]:
@@ -179,7 +176,11 @@ class DataReader:
         """
         since = None
         if filters.since is not None:
+            from swampsync.artifacts.lifetimes import parse_duration
+
             since = format_timestamp(self._parts.world.clock.now() - parse_duration(filters.since))
+        from swampsync.catalog.search import SearchFilter
+
         names: dict[str, dict[str, str]] = {}
         namespaces = self._namespaces(all_namespaces=all_namespaces)
         for namespace in namespaces:
@@ -220,6 +221,8 @@ class DataReader:
         Raises:
             NotFound: The workflow wrote nothing here, or that run did not.
         """
+        from swampsync.repo.workflows import read_run_status
+
         namespace = self._parts.namespace
         self._parts.refresh(namespace)
         rows = [
@@ -266,7 +269,7 @@ class DataReader:
 
 
 def _tag(row: CatalogRow, name: str) -> str:
-    import json  # noqa: PLC0415 - few commands need it, and it takes 8 ms to load
+    import json
 
     value = json.loads(row.tags).get(name, "")
     return value if isinstance(value, str) else ""

@@ -12,9 +12,8 @@ from swampsync.config.discovery import find_repo
 from swampsync.config.settings import Flags, RepoConfig, load_config
 from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
-from swampsync.repo.status import RepoStatus, read_status
+from swampsync.repo.reading import DataReader
 from swampsync.repo.world import World
-from swampsync.repo.writing import DataWriter
 
 if TYPE_CHECKING:
     from swampsync.repo.datastore import Datastore
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
     from swampsync.repo.models import Models
     from swampsync.repo.namespaces import Namespaces
     from swampsync.repo.querying import QueryRunner
+    from swampsync.repo.status import RepoStatus
     from swampsync.repo.structural import Structural
+    from swampsync.repo.writing import DataWriter
 
 _NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -34,6 +35,7 @@ class Repo:
             repo.data.put("vpc", "state", io.BytesIO(b"{}"), content_type="application/json")
 
     Attributes:
+        reading: Get, list, search: what `data` can do without writing, loaded faster.
         data: Put, get, list, search, delete, rename.
         structural: gc, prune, reindex, compact: what has the namespace to itself.
         locks: Who holds what.
@@ -44,7 +46,7 @@ class Repo:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.data = DataWriter(parts)
+        self.reading = DataReader(parts)
 
     @classmethod
     def open(
@@ -148,6 +150,8 @@ class Repo:
 
     def status(self) -> RepoStatus:
         """Say what this repo is, where its data lies and what it holds."""
+        from swampsync.repo.status import read_status
+
         return read_status(self._parts)
 
     def child_environment(self) -> dict[str, str]:
@@ -158,6 +162,13 @@ class Repo:
         return variables | self._parts.guard.child_environment()
 
     # --- the rest, loaded when first used ----------------------------------------------------------
+
+    @cached_property
+    def data(self) -> DataWriter:
+        """Put, get, list, search, delete, rename."""
+        from swampsync.repo.writing import DataWriter
+
+        return DataWriter(self._parts)
 
     @cached_property
     def structural(self) -> Structural:
