@@ -6,6 +6,7 @@ drains anything: a structural command that meets a push is refused by the log, a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,6 +21,8 @@ from swampsync.locks.object_store import ObjectLeaseStore
 from swampsync.locks.parent import child_environment
 from swampsync.locks.status import LockState, ReleaseOutcome, break_lock, list_locks
 from swampsync.locks.timing import BUCKET_RETRY_BASE_SECONDS, BUCKET_RETRY_MAX_SECONDS
+
+_log = logging.getLogger("swampsync.locks")
 
 
 class BucketGuard:
@@ -43,6 +46,7 @@ class BucketGuard:
             retry_max_seconds=max(parts.timing.retry_max_seconds, BUCKET_RETRY_MAX_SECONDS),
         )
         self._keeper = LeaseKeeper(self._store, replace(parts, timing=timing))
+        self._watcher = self._keeper.make_watcher()
 
     @property
     def is_weak(self) -> bool:
@@ -64,6 +68,8 @@ class BucketGuard:
         """Hold the structural lock in the bucket."""
         key = self._layout.structural_lock_key()
         with self._keeper.acquire(key, command=command, wait_seconds=wait_seconds) as lease:
+            if lease.is_weak:
+                _log.warning("the store cannot compare and swap: two may take lock `%s` over at once", key)
             yield HeldLocks((lease,))
 
     @contextmanager
@@ -75,8 +81,9 @@ class BucketGuard:
     def status(self) -> list[LockState]:
         """Look at the locks that somebody has: models of this clone, then the structural one in the bucket."""
         key = self._layout.structural_lock_key()
+        parts = self._parts
         structural = list_locks(
-            self._store, [(key, "", key)], processes=self._parts.processes, now=self._parts.clock.now()
+            self._store, [(key, "", key)], processes=parts.processes, clock=parts.clock, watcher=self._watcher
         )
         return [state for state in self._copy.status() if state.scope] + structural
 

@@ -52,6 +52,7 @@ class DirectoryGuard:
             processes=parts.processes,
         )
         self._keeper = LeaseKeeper(self._store, parts)
+        self._watcher = self._keeper.make_watcher()
         short = replace(parts.timing, ttl_seconds=DEFINITION_TTL_SECONDS, heartbeat_seconds=DEFINITION_TTL_SECONDS / 3)
         self._definitions = LeaseKeeper(self._store, replace(parts, timing=short))
 
@@ -102,7 +103,9 @@ class DirectoryGuard:
             for scope, path in sorted(find_model_locks(self._disk, self._data_path()))
         ]
         locks.append((self._layout.structural_lock_key(), "", self._structural_path()))
-        return list_locks(self._store, locks, processes=self._parts.processes, now=self._parts.clock.now())
+        return list_locks(
+            self._store, locks, processes=self._parts.processes, clock=self._parts.clock, watcher=self._watcher
+        )
 
     def release(self, model: tuple[str, str] | None = None, *, nonce: str | None = None) -> ReleaseOutcome:
         """Break a lock."""

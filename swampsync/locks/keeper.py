@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from swampsync.clock import Clock, Spawner, format_timestamp
-from swampsync.errors import LockHeld
+from swampsync.errors import LockHeld, SwampsyncError
 from swampsync.locks.identity import ProcessTable
 from swampsync.locks.kept import KeptLease
 from swampsync.locks.lease import Holder, Lease, LockRecord, Sight, make_record
@@ -116,7 +117,8 @@ class LeaseKeeper:
             if started is not None:
                 started.release()
             else:
-                self.store.abandon(key, record.nonce)
+                with suppress(OSError, SwampsyncError):
+                    self.store.abandon(key, record.nonce)
             raise
         return kept
 

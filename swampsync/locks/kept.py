@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from swampsync.clock import Clock, Spawner, Thread, format_timestamp
@@ -143,7 +144,8 @@ class KeptLease:
             except BaseException:
                 # Interrupted in the middle: the lock goes all the same.
                 if is_valid:
-                    self._store.abandon(self.key, self.nonce)
+                    with suppress(OSError, SwampsyncError):
+                        self._store.abandon(self.key, self.nonce)
                 raise
             finally:
                 self._on_end(self)

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from swampsync.backends.base import ETag
 from swampsync.disk import DiskFile
+
+if TYPE_CHECKING:
+    from swampsync.backends.base import ETag  # commands on a directory need not load it
 
 _TIME_KEY: Final = b'\n  "acquiredAt": "'
 

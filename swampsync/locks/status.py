@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from swampsync.clock import Clock
 from swampsync.locks.identity import ProcessState, ProcessTable, find_process_state
 from swampsync.locks.lease import LockRecord, Sight
+from swampsync.locks.staleness import Standing, Watcher
 from swampsync.locks.store import LeaseStore
 from swampsync.locks.waiting import find_age
 
@@ -55,10 +57,13 @@ class ReleaseOutcome:
     previous: LockRecord | None = None
 
 
-def describe_lock(sight: Sight, *, key: str, scope: str, processes: ProcessTable, now: datetime) -> LockState:
-    """Say of one lock what can be said at one look.
+def describe_lock(
+    sight: Sight, *, key: str, scope: str, processes: ProcessTable, now: datetime, standing: Standing
+) -> LockState:
+    """Say of one lock what is known of it.
 
-    The wall clocks of two hosts are not compared: a silent holder elsewhere shows as held, with its age.
+    The wall clocks of two hosts are not compared: a silent holder elsewhere shows as held, with its age, until it was
+    watched for its TTL (`standing`).
     """
     if not isinstance(sight.record, LockRecord):
         return LockState(
@@ -79,7 +84,7 @@ def describe_lock(sight: Sight, *, key: str, scope: str, processes: ProcessTable
     return LockState(
         key=key,
         scope=scope,
-        state="expired" if is_silent or process is ProcessState.GONE else "held",
+        state="expired" if is_silent or standing.is_takeable else "held",
         record=record,
         is_alive={ProcessState.RUNNING: True, ProcessState.GONE: False}.get(process),
         age_seconds=find_age(record, now, is_first=True),
@@ -92,7 +97,8 @@ def list_locks(
     locks: Iterable[tuple[str, str, str]],
     *,
     processes: ProcessTable,
-    now: datetime,
+    clock: Clock,
+    watcher: Watcher,
 ) -> list[LockState]:
     """Look at locks; those that nobody has are left out.
 
@@ -100,13 +106,19 @@ def list_locks(
         store: Where they live.
         locks: What to call each lock, its scope (see `LockState`), and its key in the store.
         processes: Tells which holders of our own machine still run.
-        now: The wall clock.
+        clock: Tells ages.
+        watcher: Remembers former looks, for whoever looks again and again.
     """
     states = []
     for shown, scope, key in locks:
         sight = store.inspect(key)
-        if sight is not None:
-            states.append(describe_lock(sight, key=shown, scope=scope, processes=processes, now=now))
+        if sight is None:
+            watcher.forget(key)
+            continue
+        standing = watcher.look(sight, uptime=clock.uptime())
+        states.append(
+            describe_lock(sight, key=shown, scope=scope, processes=processes, now=clock.now(), standing=standing)
+        )
     return states
 
 

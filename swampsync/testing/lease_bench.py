@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from swampsync.locks.parent import NO_PARENT, ParentHolder
 from swampsync.locks.store import LeaseStore
 from swampsync.locks.timing import LockTiming
 from swampsync.locks.waiting import LockWait
+from swampsync.testing.manual_clock import ManualClock
 
 
 @dataclass
@@ -67,6 +69,15 @@ class IdleSpawner:
         """Remember the target."""
         self.targets.append((name, target))
         return IdleThread()
+
+
+class StillClock(ManualClock):
+    """A clock that does not move: sleepers only let others run. For threads that race, where time must not."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let other threads run."""
+        self.slept.append(seconds)
+        threading.Event().wait(0.000_2)
 
 
 class LeaseBench:

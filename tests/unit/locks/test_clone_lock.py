@@ -11,6 +11,7 @@ from swampsync.clock import spawn_daemon
 from swampsync.errors import LockTimeout
 from swampsync.locks.clone_lock import CloneLock
 from swampsync.maintenance.racing import race
+from swampsync.testing.lease_bench import StillClock
 from swampsync.testing.manual_clock import ManualClock
 
 HOLD = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); input()"
@@ -58,7 +59,7 @@ def test_dead_process_holds_nothing(tmp_path: Path) -> None:
 
 def test_threads_take_turns(tmp_path: Path) -> None:
     """Threads of one process exclude each other as processes do, also through one object."""
-    lock = make(tmp_path / "lock", ManualClock(), wait_seconds=1_000_000)
+    lock = make(tmp_path / "lock", StillClock())
     inside: list[int] = []
 
     def work(number: int) -> None:

@@ -21,7 +21,7 @@ from swampsync.locks.parent import NO_PARENT, NONCE_VARIABLE, PID_VARIABLE, Pare
 from swampsync.locks.status import HOLDER_CHANGED, NOTHING_HELD
 from swampsync.maintenance.racing import race
 from swampsync.namespace import SOLO, Namespace
-from swampsync.testing.lease_bench import LeaseBench
+from swampsync.testing.lease_bench import LeaseBench, StillClock
 from swampsync.testing.manual_clock import ManualClock
 from tests.unit.locks.swamp_file_lock import SwampRepo
 
@@ -44,9 +44,9 @@ class CountingDisk(LocalDisk):
 class World:
     """One shared directory, one host, several processes."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, clock: ManualClock | None = None) -> None:
         self.base = base
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.bench = LeaseBench(self.clock)
         self.disk = CountingDisk()
 
@@ -305,11 +305,12 @@ def test_many_models_are_taken_in_one_order(world: World) -> None:
     with world.guard().model_lock([OTHER, MODEL, OTHER], command="data put") as held:
         assert [lease.key for lease in held.leases] == sorted(lease.key for lease in held.leases)
         assert len(held.leases) == 2
-    guards = [world.guard() for _ in range(8)]
+    crowd = World(world.base, StillClock())
+    guards = [crowd.guard() for _ in range(8)]
 
     def work(number: int) -> None:
         models = [MODEL, OTHER] if number % 2 else [OTHER, MODEL]
-        with guards[number].model_lock(models, command="data put", wait_seconds=1_000_000) as held:
+        with guards[number].model_lock(models, command="data put") as held:
             held.check()
 
     assert race(8, work, spawner=spawn_daemon) == [None] * 8
@@ -367,11 +368,11 @@ def test_nesting_on_one_model_is_told_at_once(world: World) -> None:
 
 def test_two_threads_on_one_model_wait(world: World) -> None:
     """One repo object used from several threads writes one model one at a time."""
-    guard = world.guard()
+    guard = World(world.base, StillClock()).guard()
     inside: list[int] = []
 
     def work(number: int) -> None:
-        with guard.model_lock([MODEL], command="data put", wait_seconds=1_000_000):
+        with guard.model_lock([MODEL], command="data put"):
             inside.append(number)
             assert inside == [number]
             inside.clear()
@@ -654,6 +655,10 @@ def test_status_tells_what_is_gone_torn_and_unknown(world: World) -> None:
     )
     (state,) = guard.status()
     assert (state.state, state.is_alive) == ("held", None)
+    world.clock.advance(31)
+    (state,) = guard.status()
+    assert (state.state, state.is_alive) == ("expired", None), "it was watched for its TTL"
+    assert world.guard().status()[0].state == "held"
     path.write_text(path.read_text().replace("otherhost", "build-7"))
     (state,) = guard.status()
     assert (state.state, state.is_alive) == ("expired", None)

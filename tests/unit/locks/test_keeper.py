@@ -14,7 +14,7 @@ from swampsync.locks.parent import ParentHolder
 from swampsync.locks.timing import LockTiming
 from swampsync.locks.waiting import LockWait, Waiting, describe_holder, find_age, release_command
 from swampsync.maintenance.racing import race
-from swampsync.testing.lease_bench import FakeProcesses, LeaseBench, close
+from swampsync.testing.lease_bench import FakeProcesses, LeaseBench, StillClock, close
 from swampsync.testing.manual_clock import ManualClock
 from swampsync.testing.memory_disk import MemoryDisk
 
@@ -22,8 +22,8 @@ KEY = "/shared/.locks/infra.lock"
 
 
 class World:
-    def __init__(self) -> None:
-        self.clock = ManualClock()
+    def __init__(self, clock: ManualClock | None = None) -> None:
+        self.clock = clock or ManualClock()
         self.disk = MemoryDisk(self.clock)
         self.bench = LeaseBench(self.clock)
         self.store = DirectoryLeaseStore(self.disk, clock=self.clock, new_id=self.bench.new_id)
@@ -105,6 +105,16 @@ def test_suspended_holder_is_lost_when_it_wakes(world: World) -> None:
     assert caught.value.key == KEY
     assert kept.release()
     assert world.store.inspect(KEY) is None
+
+
+def test_heartbeat_that_finds_the_lock_untouched_goes_on(world: World) -> None:
+    """After a long sleep nobody may have taken the lock: the heartbeat renews it, and the work survives."""
+    kept = world.threaded_keeper().acquire(KEY, command="datastore sync")
+    world.clock.wait_for_sleepers(1)
+    world.clock.suspend(3_600)
+    world.clock.advance(10)
+    kept.check()
+    assert kept.release()
 
 
 def test_stopped_holder_is_lost_after_its_successor_came(world: World) -> None:
@@ -306,13 +316,13 @@ def test_same_thread_taking_a_lock_twice_is_an_error_at_once(world: World) -> No
         pass
 
 
-def test_two_threads_of_one_process_wait_for_each_other(world: World) -> None:
+def test_two_threads_of_one_process_wait_for_each_other() -> None:
     """Threads are as different as processes: both get the lock, one after the other."""
-    keeper = world.keeper()
+    keeper = World(StillClock()).keeper()
     inside: list[int] = []
 
     def work(number: int) -> None:
-        with keeper.acquire(KEY, command="data put", wait_seconds=1_000_000):
+        with keeper.acquire(KEY, command="data put"):
             inside.append(number)
             assert inside == [number]
             inside.clear()
