@@ -29,12 +29,12 @@ from swampsync.backends.base import (
     PutMode,
 )
 from swampsync.backends.prefixed import Prefixed
-from swampsync.backends.transfer import Failed, run_many
 from swampsync.clock import Clock, format_timestamp
-from swampsync.errors import DataError, InvalidInput, NotFound, SwampsyncError, Unavailable
+from swampsync.errors import NotFound, Unavailable
 from swampsync.layout import Layout
 from swampsync.namespace import Namespace
 from swampsync.registry.bucket_place import require_free_place, solo_taken
+from swampsync.registry.bucket_scan import scan_bucket
 from swampsync.registry.claims import ClaimOutcome, checked, not_registered, require_named, taken
 from swampsync.registry.manifest import (
     MembersRecord,
@@ -52,7 +52,6 @@ _NONCE: Final = "nonce"
 _TRIES: Final = 50
 _FIRST_DELAY_SECONDS: Final = 0.02
 _LONGEST_DELAY_SECONDS: Final = 0.5
-_AT_ONCE: Final = 16
 
 
 class BucketRegistry:
@@ -257,32 +256,10 @@ class BucketRegistry:
         Raises:
             AccessDenied: The bucket's directories may not be listed.
         """
-        names = [name for name in self._store.list_dirs("") if not name.startswith((".", "_"))]
-        if not names:
-            return RegistryScan((), ())
-        manifests: list[NamespaceManifest] = []
-        problems: list[DataError] = []
-        width = min(_AT_ONCE, len(names))
-        with self._make_pool(width) as pool:
-            for outcome in run_many(names, self._read_named, pool=pool, concurrency=width):
-                if isinstance(outcome, Failed):
-                    problems.append(_as_problem(outcome.item, outcome.error))
-                elif outcome.result is not None:
-                    manifests.append(outcome.result)
-        return RegistryScan(tuple(sorted(manifests)), tuple(sorted(problems, key=lambda problem: problem.key or "")))
-
-    def _read_named(self, name: str) -> NamespaceManifest | None:
-        try:
-            key = self._layout.manifest_key_of(name)
-            body = self._store.get(key).body
-        except (ObjectNotFound, InvalidInput):
-            # No manifest; or a name that no namespace of any version has.
-            return None
-        return checked(parse_manifest(body, path=key.text), name, path=key.text)
+        return scan_bucket(self._store, self._layout, make_pool=self._make_pool)
 
     def _names(self) -> list[str]:
-        scan = self.scan()
-        return [manifest.namespace for manifest in scan.manifests]
+        return [manifest.namespace for manifest in self.scan().manifests]
 
     def list_namespaces(self) -> list[NamespaceManifest]:
         """List what `scan` can read, sorted by name."""
@@ -304,11 +281,3 @@ class BucketRegistry:
             is_current=namespace == repo_namespace,
             statistics=statistics,
         )
-
-
-def _as_problem(name: str, error: SwampsyncError | OSError) -> DataError:
-    if isinstance(error, Unavailable):
-        raise error
-    if isinstance(error, DataError):
-        return error
-    return DataError(f"the manifest of `{name}` cannot be read: {error}", key=name)
