@@ -12,9 +12,11 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,7 +114,7 @@ def rgw_server(request: pytest.FixtureRequest) -> S3Server:
 def moto_server() -> Iterator[S3Server]:
     """moto, every request under one lock."""
     command = [sys.executable, str(SERVERS / "moto_server.py")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -187,3 +189,27 @@ def rclone() -> str:
         if done.returncode != 0:
             give_up("rclone", done.stderr.strip()[-500:])
     return str(beside) if beside.exists() else "rclone"
+
+
+@pytest.fixture(scope="session")
+def rclone_server(rclone: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """rclone's S3 server over a directory: it takes every condition and keeps none."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    root = tmp_path_factory.mktemp("rclone")
+    (root / "bucket").mkdir()
+    command = [rclone, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", "key,secret", str(root)]
+    with subprocess.Popen([*command, "--config", os.devnull], stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    break
+                except OSError:
+                    if time.monotonic() > deadline or process.poll() is not None:
+                        give_up("rclone", "its server does not answer")
+                    time.sleep(0.05)
+            yield S3Server("rclone", f"http://127.0.0.1:{port}", S3Keys("key", "secret"))
+        finally:
+            process.kill()

@@ -24,6 +24,7 @@ from swampsync.testing.scripted_server import reset
 _BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s"
 _BUSY_BODY: Final = b"<Error><Code>SlowDown</Code><Message>by the wire's plan</Message></Error>"
 _CONNECT_SECONDS: Final = 10
+_IDLE_SECONDS: Final = 60
 
 
 class Fault(Enum):
@@ -189,7 +190,7 @@ class LossyWire:
 
     @contextlib.contextmanager
     def _tracked(self, connection: socket.socket) -> Iterator[socket.socket]:
-        connection.settimeout(None)
+        connection.settimeout(_IDLE_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._open.add(connection)
@@ -201,7 +202,7 @@ class LossyWire:
                 self._open.discard(connection)
 
     def _relay(self, client: socket.socket, server: socket.socket) -> None:
-        requests, answers = MessageReader(client), MessageReader(server)
+        requests = MessageReader(client)
         while (request := requests.read_request()) is not None:
             fault = self._decide(request)
             if fault is Fault.DROP_REQUEST:
@@ -209,15 +210,19 @@ class LossyWire:
             if fault is Fault.BUSY:
                 client.sendall(_BUSY % (len(_BUSY_BODY), _BUSY_BODY))
                 continue
-            answer = None
-            for _ in range(2 if fault is Fault.DUPLICATE else 1):
-                server.sendall(request.raw)
-                answer = answers.read_answer(request.method)
-                if answer is None:
-                    return  # the server hung up, and so do we
-            assert answer is not None
+            answer = self._ask(server, request)
+            if fault is Fault.DUPLICATE and answer is not None:
+                # On a connection of its own: the server may have closed the first.
+                with self._tracked(self._connect()) as again:
+                    answer = self._ask(again, request)
+            if answer is None:
+                return  # the server hung up, and so do we
             if not self._deliver(client, answer, fault) or answer.is_last:
                 return
+
+    def _ask(self, server: socket.socket, request: Message) -> Message | None:
+        server.sendall(request.raw)
+        return MessageReader(server).read_answer(request.method)
 
     def _decide(self, request: Message) -> Fault:
         with self._lock:

@@ -20,7 +20,9 @@ SERVER = Path(__file__).parents[2] / "integration" / "servers" / "moto_server.py
 @pytest.fixture(scope="session")
 def moto() -> Iterator[S3Server]:
     """moto's server in a process of its own, on a free port, for all tests of this worker."""
-    with subprocess.Popen([sys.executable, str(SERVER)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, str(SERVER)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
