@@ -13,6 +13,7 @@ from swampsync.disk import Disk, LocalDisk
 
 
 def _random_uuid() -> str:
+    """Make a random UUID as text."""
     return str(uuid.uuid4())
 
 
