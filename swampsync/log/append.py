@@ -8,10 +8,9 @@ means that exactly our bytes are in the log.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from swampsync.backends.base import Create, ObjectExists, ObjectNotFound, PreconditionFailed
 from swampsync.clock import Clock, format_timestamp
@@ -29,6 +28,9 @@ from swampsync.log.commit_json import encode_commit
 from swampsync.log.log import Log
 from swampsync.log.segments import row_to_line
 from swampsync.log.tail import Freshness, Position, tail
+
+if TYPE_CHECKING:
+    import random
 
 MAX_UPLOAD_AGE_SECONDS: Final = 24 * 3600.0
 LOOK_AGAIN_SECONDS: Final = 60.0

@@ -226,3 +226,20 @@ def readable_checkpoints(log: Log, *, at_most: int | None = None) -> Iterator[Lo
             yield load_checkpoint(log, read_checkpoint(log, entry.seq))
         except (DataError, ObjectNotFound):
             continue
+
+
+def nameable_checkpoints(log: Log, *, at_most: int) -> Iterator[LoadedCheckpoint]:
+    """Iterate the checkpoints upon which another may be built, newest first, without reading their segments.
+
+    One listing tells that all segments are there in their size; what turns out to be damaged is an error later.
+    """
+    sizes: dict[str, int] | None = None
+    for entry in list_checkpoints(log, at_most=at_most, limit=CANDIDATES):
+        try:
+            checkpoint = read_checkpoint(log, entry.seq)
+        except (DataError, ObjectNotFound):
+            continue
+        if sizes is None:
+            sizes = {info.key.text: info.size for info in log.list_objects("_segments")}
+        if all(sizes.get(log.layout.segment_key(ref.id).text) == ref.size for ref in checkpoint.segments):
+            yield LoadedCheckpoint(checkpoint, log, {})

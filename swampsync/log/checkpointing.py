@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from swampsync.backends.base import Create, ObjectExists
@@ -23,7 +24,8 @@ from swampsync.log.checkpoint import (
     LoadedCheckpoint,
     encode_checkpoint,
     list_checkpoints,
-    readable_checkpoints,
+    load_checkpoint,
+    nameable_checkpoints,
 )
 from swampsync.log.commit import SegmentRef
 from swampsync.log.log import Log
@@ -94,18 +96,33 @@ class Checkpointer:
             DataError: The log between the newest checkpoint and the commit is damaged.
         """
         began = self.clock.uptime()
-        older = next(readable_checkpoints(self.log, at_most=head.seq), None)
-        if older is not None and older.position.id == head.id:
-            return CheckpointOutcome(head.seq)
+        is_wary = False
+        for older in chain(nameable_checkpoints(self.log, at_most=head.seq), (None,)):
+            if older is not None and older.position.id == head.id:
+                return CheckpointOutcome(head.seq)
+            try:
+                if is_wary and older is not None:
+                    load_checkpoint(self.log, older.checkpoint)
+                base, deltas = self._build(older, head)
+            except DataError:
+                if older is None:
+                    raise
+                is_wary = True  # a segment is damaged: the checkpoint before may do, but may name it too
+                continue
+            if self.clock.uptime() - began > MAX_SECONDS:  # what it names may be vacuumed by now
+                return CheckpointOutcome(0 if older is None else older.position.seq)
+            self.put(head, base=base, deltas=deltas)
+            return CheckpointOutcome(head.seq, is_written=True)
+        raise AssertionError("without an older checkpoint one is built or an error raised")
+
+    def _build(
+        self, older: LoadedCheckpoint | None, head: Position
+    ) -> tuple[tuple[SegmentRef, ...], tuple[SegmentRef, ...]]:
+        """Upload what a checkpoint of the head names beyond what an older one does."""
         seen = tail(self.log, BEGINNING if older is None else older.position, limit=None)
         if seen.freshness is Freshness.REPLACED:  # a checkpoint that outlived its log
             older, seen = None, tail(self.log, BEGINNING, limit=None)
-        changes = self._collect(seen, head)
-        base, deltas = self._put_segments(older, changes)
-        if self.clock.uptime() - began > MAX_SECONDS:  # what it names may be vacuumed by now
-            return CheckpointOutcome(0 if older is None else older.position.seq)
-        self.put(head, base=base, deltas=deltas)
-        return CheckpointOutcome(head.seq, is_written=True)
+        return self._put_segments(older, self._collect(seen, head))
 
     def put(self, head: Position, *, base: tuple[SegmentRef, ...], deltas: tuple[SegmentRef, ...]) -> None:
         """Create a checkpoint's object; whoever was first has described the same state."""

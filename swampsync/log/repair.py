@@ -58,10 +58,12 @@ class RepairPlan:
 
     Args:
         rebuilt: Commits to put, oldest first.
+        checkpoints: Keys of checkpoints that cannot be read, to be removed; whoever finds one due writes a new one.
         notes: What cannot be rebuilt, and what comes back although it may have been removed.
     """
 
     rebuilt: tuple[RebuiltCommit, ...]
+    checkpoints: tuple[ObjectKey, ...]
     notes: tuple[str, ...]
 
 
@@ -120,16 +122,19 @@ def make_repair_plan(
         )
         for entry in damaged
     )
-    return RepairPlan(rebuilt, tuple(notes))
+    checkpoints = tuple(map(log.layout.checkpoint_key, sorted(examination.unreadable)))
+    return RepairPlan(rebuilt, checkpoints, tuple(notes))
 
 
 def apply_repair_plan(log: Log, plan: RepairPlan, *, clock: Clock, new_id: Callable[[], str]) -> list[Commit]:
-    """Put the rebuilt commits, oldest first; a repair that broke off is planned anew.
+    """Remove unreadable checkpoints, then put the rebuilt commits, oldest first; one that broke off is planned anew.
 
     Raises:
         ObjectExists: Somebody else has put a missing one meanwhile.
         PreconditionFailed: Somebody else has replaced a damaged one meanwhile.
     """
+    for key in plan.checkpoints:
+        log.store.delete(key)
     done: list[Commit] = []
     for rebuilt in plan.rebuilt:
         segments: tuple[SegmentRef, ...] = ()

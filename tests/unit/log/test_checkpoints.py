@@ -182,6 +182,27 @@ def test_unreadable_checkpoints_are_skipped() -> None:
     assert (state, head) == (writer.state, writer.position)
 
 
+def test_damaged_segments_are_not_built_upon() -> None:
+    """A checkpoint whose segments are gone or cannot be folded is passed over by the next writer too."""
+    for damage in ("missing", "damaged"):
+        world = World()
+        writer = world.writer()
+        writer.push(draft(put=[file_put(f"files/many/{number}", str(number)) for number in range(1_000)]))
+        writes = checkpointer(world)
+        writes.write(writer.position)
+        for number in range(2, 6):
+            push_some(writer, 1, first=number)
+            writes.write(writer.position)
+        delta = world.log.layout.segment_key(read_checkpoint(world.log, 3).deltas[-1].id)
+        body = world.memory.get(delta).body
+        world.memory.delete(delta)
+        if damage == "damaged":
+            world.memory.put(delta, bytes(len(body)), Create())
+        push_some(writer, 1, first=6)
+        assert writes.write(writer.position).is_written
+        assert state_from(world, 6) == writer.state
+
+
 def test_checkpoint_of_another_namespace_or_number_is_not_read() -> None:
     """A checkpoint copied to where it does not belong is damage."""
     world = World()

@@ -6,7 +6,7 @@ import pytest
 from swampsync.backends.base import Create, ObjectExists, Overwrite, PreconditionFailed
 from swampsync.errors import DataError, Refused
 from swampsync.log.catch_up import read_state
-from swampsync.log.checkpoint import read_checkpoint
+from swampsync.log.checkpoint import list_checkpoints, read_checkpoint
 from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.commit import CommitDraft
 from swampsync.log.history import read_state_at
@@ -168,6 +168,20 @@ def test_unreadable_and_wrong_checkpoints_are_named() -> None:
         (ProblemKind.CHECKPOINT_DIFFERS, layout.checkpoint_key(6).text),
     ]
     assert found.head == writer.state
+
+
+def test_unreadable_checkpoints_are_removed_by_a_repair() -> None:
+    """What nobody can read is in the way of a new one, and nothing else is touched."""
+    world, writer, _ = build()
+    checkpoint_at(world, 4)
+    checkpoint_at(world, 6)
+    world.memory.put(world.log.layout.checkpoint_key(6), b"damaged", Overwrite())
+    plan = repair(world)
+    assert plan.rebuilt == ()
+    assert plan.checkpoints == (world.log.layout.checkpoint_key(6),)
+    assert verify(world.log).problems == ()
+    assert [entry.seq for entry in list_checkpoints(world.log)] == [4]
+    assert read_state(world.log)[0] == writer.state
 
 
 def test_two_mixed_logs_are_named_and_not_repaired() -> None:
