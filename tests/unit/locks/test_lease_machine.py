@@ -21,8 +21,7 @@ from swampsync.testing.lease_bench import FakeProcesses, LeaseBench
 from swampsync.testing.manual_clock import ManualClock
 from swampsync.testing.memory_disk import MemoryDisk
 
-PROCESSES = 4
-TTL_SECONDS = 30.0
+PROCESSES = 3
 
 
 class Trying(LeaseKeeper):
@@ -59,7 +58,6 @@ class LeaseMachine(RuleBasedStateMachine):
         self.shared = self.make_shared(self.clock)
         self.processes = [self.start(self.hosts[n % 2]) for n in range(PROCESSES)]
         self.writers: list[str] = []
-        self.idle_since = self.clock.uptime()
 
     def make_shared(self, clock: Clock) -> MemoryDisk | MemoryStore:
         return MemoryDisk(clock)
@@ -75,15 +73,15 @@ class LeaseMachine(RuleBasedStateMachine):
 
     number = st.integers(0, PROCESSES - 1)
 
-    @rule(number=number)
-    def try_to_take(self, number: int) -> None:
-        process = self.processes[number]
-        if process.is_stopped or process.lease is not None:
-            return
-        try:
-            process.lease = process.keeper.acquire(self.key, command="data gc", wait_seconds=0)
-        except LockHeld:
-            return
+    @rule(order=st.permutations(range(PROCESSES)))
+    def everybody_tries(self, order: list[int]) -> None:
+        for number in order:
+            process = self.processes[number]
+            if process.is_stopped or process.lease is not None:
+                continue
+            with suppress(LockHeld):
+                process.lease = process.keeper.acquire(self.key, command="data gc", wait_seconds=0)
+            self.write(number)
 
     @rule(number=number)
     def write(self, number: int) -> None:
@@ -126,17 +124,19 @@ class LeaseMachine(RuleBasedStateMachine):
     def stop_or_go_on(self, number: int) -> None:
         self.processes[number].is_stopped = not self.processes[number].is_stopped
 
-    @rule(seconds=st.sampled_from([0.5, 5.0, 9.0, 11.0, 16.0, 31.0]))
-    def let_time_pass(self, seconds: float) -> None:
+    @rule(order=st.permutations(range(PROCESSES)), seconds=st.sampled_from([9.0, 16.0, 31.0]))
+    def wait_together(self, order: list[int], seconds: float) -> None:
+        self.everybody_tries(order)
         self.clock.advance(seconds)
+        self.everybody_tries(order[::-1])
 
-    @rule(seconds=st.sampled_from([-86_400.0, -31.0, 31.0, 86_400.0]))
-    def step_the_wall_clock(self, seconds: float) -> None:
-        self.clock.step_wall(seconds)
-
-    @rule(seconds=st.sampled_from([20.0, 3_600.0]))
-    def suspend(self, seconds: float) -> None:
-        self.clock.suspend(seconds)
+    @rule(
+        step=st.sampled_from([-86_400.0, -31.0, 31.0, 86_400.0]),
+        sleep=st.sampled_from([0.0, 20.0, 3_600.0]),
+    )
+    def disturb_the_clocks(self, step: float, sleep: float) -> None:
+        self.clock.step_wall(step)
+        self.clock.suspend(sleep)
 
     @invariant()
     def holders_never_overlap(self) -> None:
