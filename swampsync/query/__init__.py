@@ -1,1 +1,1 @@
-"""CEL text to AST to SQL, and the rest evaluated per row."""
+"""Queries: CEL text to a tree, to SQL, and the rest evaluated row by row."""

@@ -6,7 +6,7 @@ Errors are exceptions (`EvaluationError`) that `&&`, `||`, `all` and `exists` ab
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from swampsync.catalog.rows import CatalogRow
 from swampsync.query.activation import Activation, NoContent
@@ -26,6 +26,8 @@ from swampsync.query.ast import (
     Ternary,
     Unary,
 )
+from swampsync.query.comprehensions import MACROS, Evaluate
+from swampsync.query.elements import Absent, as_optional, contains, element
 from swampsync.query.fields import FIELDS, POSITIONS, QUALIFIED_TYPES
 from swampsync.query.functions import GLOBALS, METHODS
 from swampsync.query.operators import BINARY, negate
@@ -35,12 +37,9 @@ from swampsync.query.values import (
     EvaluationError,
     OptionalValue,
     equals,
-    from_key,
     to_key,
     type_name,
 )
-
-Evaluate: TypeAlias = Callable[[Activation], Any]
 
 
 class Evaluator:
@@ -202,8 +201,8 @@ class _Builder:
                     return NONE
                 value = value.value
             try:
-                found = _element(value, key, path)
-            except _Absent as absent:
+                found = element(value, key, path)
+            except Absent as absent:
                 if is_optional or is_chained:
                     return NONE
                 raise EvaluationError(absent.reason) from None
@@ -252,7 +251,7 @@ class _Builder:
 
             return compare
         if node.op == "in":
-            return lambda env: _contains(env, left(env), right(env))
+            return lambda env: contains(env, left(env), right(env))
         operator = BINARY[node.op]
         return lambda env: operator(left(env), right(env))
 
@@ -301,7 +300,7 @@ class _Builder:
             for position, item in enumerate(items):
                 value = item(env)
                 if position in optional:
-                    if not _optional(value).is_present:
+                    if not as_optional(value).is_present:
                         continue
                     value = value.value
                 values.append(value)
@@ -321,7 +320,7 @@ class _Builder:
                     raise EvaluationError("a double is no key of a map")
                 key, value = to_key(plain), value_of(env)
                 if position in optional:
-                    if not _optional(value).is_present:
+                    if not as_optional(value).is_present:
                         continue
                     value = value.value
                 if key in values:
@@ -346,133 +345,4 @@ class _Builder:
                 return body(env)
 
             return bind
-        return _MACROS[node.kind](target, slot, body, condition, node.kind)
-
-
-class _Absent(EvaluationError):
-    """What was looked up is not there, as opposed to not being possible."""
-
-
-def _element(value: Any, key: Any, path: str) -> Any:
-    if isinstance(value, list):
-        if isinstance(key, float) and key.is_integer():
-            key = int(key)
-        if isinstance(key, bool) or not isinstance(key, int):
-            raise EvaluationError(f"`{path}`: a list has no index of type {type_name(key)}")
-        if not 0 <= key < len(value):
-            raise _Absent(f"`{path}`: index out of range")
-        return value[key]
-    if isinstance(value, dict):
-        stored = to_key(key) if not (isinstance(key, float) and not key.is_integer()) else None
-        if stored is None or stored not in value:
-            raise _Absent(f"no such key `{path}`; use has()" if isinstance(key, str) else f"no such key `{path}`")
-        return value[stored]
-    raise EvaluationError(f"`{path}`: a {type_name(value)} has no elements")
-
-
-def _contains(env: Activation, value: Any, container: Any) -> bool:
-    if isinstance(container, list):
-        env.charge(len(container) // 8)
-        return any(equals(value, item) for item in container)
-    if isinstance(container, dict):
-        try:
-            return bool(to_key(value) in container)
-        except EvaluationError:
-            return False
-    raise EvaluationError(f"no such overload: {type_name(value)} in {type_name(container)}")
-
-
-def _optional(value: Any) -> OptionalValue:
-    if isinstance(value, OptionalValue):
-        return value
-    raise EvaluationError(f"`?` takes an optional value, not a {type_name(value)}")
-
-
-def _range(value: Any, kind: str) -> list[Any]:
-    if isinstance(value, list):
-        return value
-    if isinstance(value, dict):
-        return [from_key(key) for key in value]
-    raise EvaluationError(f"no such overload: {type_name(value)}.{kind}(…)")
-
-
-def _quantify(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate | None, kind: str) -> Evaluate:
-    del condition
-    decisive = kind == "exists"
-
-    def quantify(env: Activation) -> bool:
-        failure: EvaluationError | None = None
-        for item in _range(target(env), kind):
-            env.charge(1)
-            env.slots[slot] = item
-            try:
-                value = body(env)
-            except EvaluationError as error:
-                failure = failure or error
-                continue
-            if value is decisive:
-                return bool(decisive)
-            if type(value) is not bool:
-                failure = failure or EvaluationError(f"{kind}() over a {type_name(value)}")
-        if failure is not None:
-            raise failure
-        return not decisive
-
-    return quantify
-
-
-def _truth(value: Any, kind: str) -> bool:
-    if type(value) is bool:
-        return value
-    raise EvaluationError(f"{kind}() over a {type_name(value)}")
-
-
-def _exists_one(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate | None, kind: str) -> Evaluate:
-    del condition
-
-    def count(env: Activation) -> bool:
-        found = 0
-        for item in _range(target(env), kind):
-            env.charge(1)
-            env.slots[slot] = item
-            found += _truth(body(env), kind)
-        return found == 1
-
-    return count
-
-
-def _map(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate | None, kind: str) -> Evaluate:
-    def transform(env: Activation) -> list[Any]:
-        values = []
-        for item in _range(target(env), kind):
-            env.charge(1)
-            env.slots[slot] = item
-            if condition is None or _truth(condition(env), kind):
-                values.append(body(env))
-        return values
-
-    return transform
-
-
-def _filter(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate | None, kind: str) -> Evaluate:
-    del condition
-
-    def keep(env: Activation) -> list[Any]:
-        values = []
-        for item in _range(target(env), kind):
-            env.charge(1)
-            env.slots[slot] = item
-            if _truth(body(env), kind):
-                values.append(item)
-        return values
-
-    return keep
-
-
-_MACROS: Final[dict[str, Callable[..., Evaluate]]] = {
-    "all": _quantify,
-    "exists": _quantify,
-    "exists_one": _exists_one,
-    "map": _map,
-    "filter": _filter,
-}
+        return MACROS[node.kind](target, slot, body, condition, node.kind)

@@ -5,34 +5,24 @@ A method's implementation gets the receiver first. Arities count the arguments i
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from swampsync.query import conversions
+from swampsync.query.conversions import no_overload
 from swampsync.query.moments import (
     DURATION_PARTS,
-    NANOS,
     TIMESTAMP_PARTS,
     Duration,
     Timestamp,
     duration_part,
-    format_duration,
-    format_timestamp,
-    make_timestamp,
-    parse_duration,
-    parse_timestamp,
     timestamp_part,
 )
 from swampsync.query.values import (
-    INT_MAX,
-    INT_MIN,
     NONE,
-    UINT_MAX,
     CelType,
     EvaluationError,
     OptionalValue,
-    UInt,
     type_name,
 )
 
@@ -49,11 +39,6 @@ class Function(NamedTuple):
 
     arities: frozenset[int]
     call: Callable[..., Any]
-
-
-def no_overload(name: str, *values: Any) -> EvaluationError:
-    """Make the error for operands of types that an operation does not know."""
-    return EvaluationError(f"no such overload: {name}({', '.join(type_name(v) for v in values)})")
 
 
 def _size(value: Any) -> int:
@@ -161,118 +146,6 @@ def _join(items: Any, separator: Any = "") -> str:
     return str(separator.join(items))
 
 
-def _to_int(value: Any) -> int:
-    if isinstance(value, bool):
-        raise no_overload("int", value)
-    result: int | None = None
-    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-        result = int(value)
-    elif isinstance(value, str):
-        result = int(value) if re.fullmatch("[-+]?[0-9]{1,20}", value) else None
-    elif isinstance(value, Timestamp):
-        result = value.nanos // NANOS
-    elif not isinstance(value, float):
-        raise no_overload("int", value)
-    if result is None:
-        raise EvaluationError(f"int() of a {type_name(value)} that is no whole number")
-    if not INT_MIN <= result <= INT_MAX or (isinstance(value, float) and result == INT_MIN):
-        raise EvaluationError("integer overflow")
-    return result
-
-
-def _to_uint(value: Any) -> UInt:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise no_overload("uint", value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise EvaluationError("uint() of a double that is no whole number")
-    if isinstance(value, str) and not re.fullmatch("[0-9]{1,20}", value):
-        raise EvaluationError("uint() of a string that is no whole number")
-    result = int(value)
-    if not 0 <= result <= UINT_MAX or (isinstance(value, float) and value < 0):
-        raise EvaluationError("integer overflow")
-    return UInt(result)
-
-
-def _to_double(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise no_overload("double", value)
-    if isinstance(value, str):
-        if not re.fullmatch(
-            r"[-+]?(?:[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|inf|Inf|Infinity|NaN|nan)", value
-        ):
-            raise EvaluationError("double() of a string that is no number")
-        return float(value)
-    return float(value)
-
-
-def _to_string(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, float):
-        return format_double(value)
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            raise EvaluationError("string() of bytes that are not UTF-8") from None
-    if isinstance(value, Timestamp):
-        return format_timestamp(value)
-    if isinstance(value, Duration):
-        return format_duration(value)
-    raise no_overload("string", value)
-
-
-def format_double(value: float) -> str:
-    """Format a double, a whole number without a decimal point."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return str(int(value)) if value.is_integer() and abs(value) < 1e21 else repr(value)
-
-
-def _to_bytes(value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    raise no_overload("bytes", value)
-
-
-def _to_bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        if value in {"true", "True", "TRUE", "t", "1"}:
-            return True
-        if value in {"false", "False", "FALSE", "f", "0"}:
-            return False
-        raise EvaluationError("bool() of a string that is neither true nor false")
-    raise no_overload("bool", value)
-
-
-def _to_timestamp(value: Any) -> Timestamp:
-    if isinstance(value, Timestamp):
-        return value
-    if isinstance(value, str):
-        return parse_timestamp(value)
-    if type(value) is int:
-        return make_timestamp(value * NANOS)
-    raise no_overload("timestamp", value)
-
-
-def _to_duration(value: Any) -> Duration:
-    if isinstance(value, Duration):
-        return value
-    if isinstance(value, str):
-        return parse_duration(value)
-    raise no_overload("duration", value)
-
-
 def _part(name: str) -> Function:
     def call(value: Any, *zone: Any) -> int:
         if isinstance(value, Timestamp) and name in TIMESTAMP_PARTS:
@@ -344,14 +217,14 @@ METHODS: Final[dict[str, Function]] = {
 GLOBALS: Final[dict[str, Function]] = {
     "size": _function(_size, 1),
     "matches": _function(_matches, 2),
-    "int": _function(_to_int, 1),
-    "uint": _function(_to_uint, 1),
-    "double": _function(_to_double, 1),
-    "string": _function(_to_string, 1),
-    "bytes": _function(_to_bytes, 1),
-    "bool": _function(_to_bool, 1),
-    "timestamp": _function(_to_timestamp, 1),
-    "duration": _function(_to_duration, 1),
+    "int": _function(conversions.to_int, 1),
+    "uint": _function(conversions.to_uint, 1),
+    "double": _function(conversions.to_double, 1),
+    "string": _function(conversions.to_string, 1),
+    "bytes": _function(conversions.to_bytes, 1),
+    "bool": _function(conversions.to_bool, 1),
+    "timestamp": _function(conversions.to_timestamp, 1),
+    "duration": _function(conversions.to_duration, 1),
     "type": _function(lambda value: CelType(type_name(value)), 1),
     "dyn": _function(lambda value: value, 1),
     "optional.of": _function(OptionalValue, 1),

@@ -1,8 +1,8 @@
 """Finding one artifact, one version, or all with a tag: the questions that need no expression.
 
 A model is named `model` (in the own namespace), `ns:model` (in that one, `:model` in solo), or `*:model` (in any, if
-only one has it). When an artifact was renamed, its old name is another artifact: `version` finds it as long as its
-versions are kept, `latest` no longer, because none of them is the latest of anything.
+only one has it). An artifact that was renamed is found by its new name; under the old one the catalog has no latest
+version, so that nobody gets the new record with content of the old.
 """
 
 from __future__ import annotations

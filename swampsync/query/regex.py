@@ -10,16 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from swampsync.query.regex_syntax import (
-    Alternation,
-    Assertion,
-    CharacterClass,
-    Item,
-    Repetition,
-    Sequence,
-    is_word,
-    parse_pattern,
-)
+from swampsync.query.regex_syntax import is_word, parse_pattern
+from swampsync.query.regex_tree import Alternation, Assertion, CharacterClass, Item, Repetition, Sequence
 from swampsync.query.values import EvaluationError
 
 MAX_PROGRAM: Final = 5000

@@ -20,6 +20,7 @@ from swampsync.query.fragments import Uncompilable
 from swampsync.query.json_values import to_json
 from swampsync.query.prepared import PreparedQuery
 from swampsync.query.projection import Projection, compile_projection
+from swampsync.query.reasons import NOT_BOOL, find_reasons
 from swampsync.query.results import load_content, make_record
 from swampsync.query.sql_functions import register_functions
 from swampsync.query.statement import FULL_ROW, Conditions, Statement, compile_conditions, make_statement
@@ -239,7 +240,7 @@ class QueryRun:
             try:
                 answer = evaluator.evaluate(activation)
                 if type(answer) is not bool:
-                    self.skipped.add("the predicate is neither true nor false")
+                    self.skipped.add(NOT_BOOL)
                     continue
             except EvaluationError as error:
                 self.skipped.add(error.reason)
@@ -296,23 +297,9 @@ class QueryRun:
 
     def _find_reasons(self) -> None:
         """Ask the evaluator why the rows failed that SQL only counted."""
-        trees = ((self.skipped, self.query.tree), (self.unprojected, self.query.select_tree))
-        for failures, tree in trees:
-            if not failures.sample or tree is None:
-                continue
-            evaluator = Evaluator(tree)
-            columns = ", ".join(FULL_ROW)
-            for rowid in failures.sample:
-                sql = f"SELECT {columns} FROM catalog AS c WHERE c.rowid = ?"  # noqa: S608  columns are constants
-                row = self._connection.execute(sql, (rowid,)).fetchone()
-                try:
-                    answer = evaluator.evaluate(Activation(CatalogRow(*row), self._contents))
-                except EvaluationError as error:
-                    failures.explain_row(error.reason)
-                else:
-                    if failures is self.skipped and type(answer) is not bool:
-                        failures.explain_row("the predicate is neither true nor false")
-            failures.sample.clear()
+        find_reasons(self._connection, self.skipped, self.query.tree, contents=self._contents, must_be_bool=True)
+        if self.query.select_tree is not None:
+            find_reasons(self._connection, self.unprojected, self.query.select_tree, contents=self._contents)
 
 
 def _fields_of(node: Node) -> frozenset[str]:

@@ -228,7 +228,7 @@ def test_table_of_the_design_page_names_what_compiles() -> None:
     rows = re.findall(r"^\| .* \| `` ?(.+?) ?`` \| (SQL|evaluator)(?: .*)?\|$", page, flags=re.MULTILINE)
     assert len(rows) >= 30
     for example, how in rows:
-        assert example in (COMPILED if how == "SQL" else EVALUATED), example
+        assert example.replace("\\|", "|") in (COMPILED if how == "SQL" else EVALUATED), example
 
 
 def test_sqlite_has_json() -> None:

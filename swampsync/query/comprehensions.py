@@ -1,0 +1,101 @@
+"""The macros that walk a list or the keys of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from swampsync.query.activation import Activation
+from swampsync.query.values import EvaluationError, from_key, type_name
+
+Evaluate: TypeAlias = Callable[[Activation], Any]
+
+
+def _range(value: Any, kind: str) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return [from_key(key) for key in value]
+    raise EvaluationError(f"no such overload: {type_name(value)}.{kind}(…)")
+
+
+def _quantify(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate | None, kind: str) -> Evaluate:
+    del condition
+    decisive = kind == "exists"
+
+    def quantify(env: Activation) -> bool:
+        failure: EvaluationError | None = None
+        for item in _range(target(env), kind):
+            env.charge(1)
+            env.slots[slot] = item
+            try:
+                value = body(env)
+            except EvaluationError as error:
+                failure = failure or error
+                continue
+            if value is decisive:
+                return bool(decisive)
+            if type(value) is not bool:
+                failure = failure or EvaluationError(f"{kind}() over a {type_name(value)}")
+        if failure is not None:
+            raise failure
+        return not decisive
+
+    return quantify
+
+
+def _truth(value: Any, kind: str) -> bool:
+    if type(value) is bool:
+        return value
+    raise EvaluationError(f"{kind}() over a {type_name(value)}")
+
+
+def _exists_one(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate | None, kind: str) -> Evaluate:
+    del condition
+
+    def count(env: Activation) -> bool:
+        found = 0
+        for item in _range(target(env), kind):
+            env.charge(1)
+            env.slots[slot] = item
+            found += _truth(body(env), kind)
+        return found == 1
+
+    return count
+
+
+def _map(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate | None, kind: str) -> Evaluate:
+    def transform(env: Activation) -> list[Any]:
+        values = []
+        for item in _range(target(env), kind):
+            env.charge(1)
+            env.slots[slot] = item
+            if condition is None or _truth(condition(env), kind):
+                values.append(body(env))
+        return values
+
+    return transform
+
+
+def _filter(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate | None, kind: str) -> Evaluate:
+    del condition
+
+    def keep(env: Activation) -> list[Any]:
+        values = []
+        for item in _range(target(env), kind):
+            env.charge(1)
+            env.slots[slot] = item
+            if _truth(body(env), kind):
+                values.append(item)
+        return values
+
+    return keep
+
+
+MACROS: Final[dict[str, Callable[..., Evaluate]]] = {
+    "all": _quantify,
+    "exists": _quantify,
+    "exists_one": _exists_one,
+    "map": _map,
+    "filter": _filter,
+}
