@@ -61,6 +61,7 @@ class Bench:
     """A log whose newest checkpoint holds so many versions."""
 
     def __init__(self, versions: int) -> None:
+        self.versions = versions
         self.clock = ManualClock()
         self.memory = MemoryStore(self.clock)
         self.counter = RequestCounter()

@@ -122,6 +122,23 @@ def test_deltas_are_laid_over_the_base_then_folded_then_compacted() -> None:
     assert (False, 0) in seen
 
 
+def test_checkpoint_upon_a_large_base_does_not_read_it() -> None:
+    """What a checkpoint costs is in proportion to what changed, not to what exists."""
+    world = World()
+    writer = world.writer()
+    rng = random.Random(3)
+    writer.push(draft(put=[file_put(f"files/{rng.getrandbits(128):x}", str(n)) for n in range(3_000)]))
+    writes = checkpointer(world)
+    writes.write(writer.position)
+    assert sum(ref.size for ref in read_checkpoint(world.log, 1).base) > 150_000
+    push_some(writer, 65)
+    before = world.counter.snapshot()
+    assert writes.write_if_due(writer.position, newest_known=1).is_written
+    spent = world.counter.snapshot() - before
+    assert spent.bytes_up + spent.bytes_down < 100_000
+    assert spent.requests == 65 + 7  # four listings, the older checkpoint, the delta, the checkpoint
+
+
 PATHS = [f"files/{name}" for name in "abcd"]
 
 
