@@ -96,6 +96,13 @@ def find_static_keys(chosen: str | None, places: CredentialPlaces, disk: Disk) -
     return None
 
 
+def find_region(chosen: str | None, places: CredentialPlaces, disk: Disk) -> str | None:
+    """Find the region that a profile names; `None` if it names none, or does not exist."""
+    name = places.profile_name(chosen)
+    section = _read_sections(places.config_file, disk).get("default" if name == "default" else f"profile {name}")
+    return (section or {}).get("region") or None
+
+
 def _keys_of_environment(environment: Mapping[str, str]) -> S3Keys | None:
     name, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if not name and not secret:

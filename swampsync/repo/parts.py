@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from swampsync.catalog.catalog import Catalog
 from swampsync.catalog.state import SyncState
 from swampsync.config.settings import RepoConfig, build_layout
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, Refused
 from swampsync.layout import Layout
 from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.world import World
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from swampsync.locks.guard import LockGuard
     from swampsync.locks.keeper import KeeperParts
     from swampsync.maintenance.refresh import Refresher, RefreshReport, Scope
-    from swampsync.registry import Registry
+    from swampsync.registry import NamespaceRegistry
+    from swampsync.repo.remote import Remote
 
 
 def _ignore(_text: str) -> None:
@@ -40,6 +41,7 @@ class Parts:
         world: The machine.
         environ: For child processes and paths; the library reads no environment of its own.
         command: What to write into locks.
+        cache_dir: Where temporary credentials are kept; `None` for nowhere.
 
     Attributes:
         on_notice: Takes one-line notices for the person at the terminal.
@@ -52,11 +54,14 @@ class Parts:
         world: World,
         environ: Mapping[str, str] | None = None,
         command: str = "swampsync",
+        *,
+        cache_dir: str | None = None,
     ) -> None:
         self.config = config
         self.world = world
         self.environ = environ or {}
         self.command = command
+        self.cache_dir = cache_dir
         self.on_notice: Callable[[str], None] = _ignore
         self.on_wait: Callable[[str], None] = _ignore
 
@@ -104,8 +109,23 @@ class Parts:
         return ArtifactStore(self.world.disk, self.world.clock, self.layout.of(namespace), new_id=self.world.new_id)
 
     @cached_property
-    def registry(self) -> Registry:
+    def remote(self) -> Remote:
+        """The bucket; only where the datastore is one."""
+        from swampsync.repo.remote import Remote
+
+        return Remote(self.config, environ=self.environ, world=self.world, cache_dir=self.cache_dir)
+
+    def require_data(self) -> None:
+        """Refuse a data command on a bucket, as long as nothing carries data there and back."""
+        if self.config.is_remote:
+            problem = f"the datastore is the bucket `{self.datastore_place}`, and data in buckets cannot be used yet"
+            raise Refused(problem, hint="use a repo whose data lies in a directory: swamp datastore status")
+
+    @cached_property
+    def registry(self) -> NamespaceRegistry:
         """The namespaces of the datastore."""
+        if self.config.is_remote:
+            return self.remote.make_registry(self.layout)
         from swampsync.registry import Registry
 
         return Registry(self.world.disk, self.world.clock, self.layout, new_id=self.world.new_id)
@@ -195,25 +215,11 @@ class Parts:
     @cached_property
     def keeper_parts(self) -> KeeperParts:
         """What every lock of this process needs."""
-        from swampsync.locks.identity import make_holder
-        from swampsync.locks.keeper import KeeperParts
-        from swampsync.locks.parent import ParentHolder
-        from swampsync.locks.process_table import make_process_table
-        from swampsync.locks.timing import LockTiming
+        from swampsync.repo.lock_parts import make_keeper_parts
 
-        processes = make_process_table(self.world.disk)
-        user = self.environ.get("USER") or self.environ.get("USERNAME") or "unknown"
-        return KeeperParts(
-            clock=self.world.clock,
-            spawn=self.world.spawn,
-            processes=processes,
-            holder=make_holder(user, pid=self.world.pid, processes=processes),
-            new_id=self.world.new_id,
-            rng=self.world.rng,
-            timing=LockTiming(wait_seconds=self.config.lock_timeout_ms / 1000),
-            on_wait=lambda wait: self.on_wait(str(wait)),
-            parent=ParentHolder.parse(self.environ),
-        )
+        on_wait: Callable[[str], None] = lambda line: self.on_wait(line)  # noqa: E731, PLW0108 - it may be set later
+        wait_seconds = self.config.lock_timeout_ms / 1000
+        return make_keeper_parts(self.world, self.environ, wait_seconds=wait_seconds, on_wait=on_wait)
 
     @cached_property
     def guard(self) -> LockGuard:
@@ -226,6 +232,8 @@ class Parts:
 
     def guard_for(self, layout: Layout) -> LockGuard:
         """The locks of a layout's namespace."""
+        if self.config.is_remote:
+            return self.remote.make_guard(layout, self.keeper_parts)
         from swampsync.locks.directory_guard import DirectoryGuard
 
         return DirectoryGuard(layout, self.world.disk, self.keeper_parts)

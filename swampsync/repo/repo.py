@@ -46,7 +46,6 @@ class Repo:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.reading = DataReader(parts)
 
     @classmethod
     def open(
@@ -82,6 +81,7 @@ class Repo:
         environ: Mapping[str, str] = _NO_ENVIRONMENT,
         world: World | None = None,
         command: str = "swampsync",
+        cache_dir: str | None = None,
     ) -> Self:
         """Open a repo whose configuration has been read.
 
@@ -90,8 +90,9 @@ class Repo:
             environ: See `open`.
             world: See `open`.
             command: Shown to those who wait for our locks.
+            cache_dir: Where temporary credentials of a bucket are kept; `None` for nowhere.
         """
-        return cls(Parts(config, world or World(), environ, command))
+        return cls(Parts(config, world or World(), environ, command, cache_dir=cache_dir))
 
     def __enter__(self) -> Self:
         return self
@@ -164,8 +165,15 @@ class Repo:
     # --- the rest, loaded when first used ----------------------------------------------------------
 
     @cached_property
+    def reading(self) -> DataReader:
+        """Get, list, search: what `data` can do without writing, loaded faster."""
+        self._parts.require_data()
+        return DataReader(self._parts)
+
+    @cached_property
     def data(self) -> DataWriter:
         """Put, get, list, search, delete, rename."""
+        self._parts.require_data()
         from swampsync.repo.writing import DataWriter
 
         return DataWriter(self._parts)
@@ -201,6 +209,7 @@ class Repo:
     @cached_property
     def models(self) -> Models:
         """What data belongs to."""
+        self._parts.require_data()
         from swampsync.repo.models import Models
 
         return Models(self._parts)
@@ -208,6 +217,7 @@ class Repo:
     @cached_property
     def query(self) -> QueryRunner:
         """Predicates over the catalog: `repo.query('tags.env == "prod"')`."""
+        self._parts.require_data()
         from swampsync.repo.querying import QueryRunner
 
         return QueryRunner(self._parts)

@@ -47,6 +47,7 @@ class Structural:
 
     def plan_gc(self) -> GcPlan:
         """Decide what is expired or above its cap; writes nothing, takes no lock."""
+        self._parts.require_data()
         parts = self._parts
         parts.refresh(parts.namespace)
         return plan_gc(
@@ -59,6 +60,7 @@ class Structural:
 
     def gc(self, *, is_dry_run: bool = False) -> GcResult:
         """Delete what is expired or above its cap; a dry run says what would go, from the same plan."""
+        self._parts.require_data()
         if is_dry_run:
             return preview_gc(self.plan_gc())
         with self.locked("data gc") as held:
@@ -71,6 +73,7 @@ class Structural:
 
     def plan_prune(self) -> PrunePlan:
         """Decide which models have data but no definition anywhere; writes nothing, takes no lock."""
+        self._parts.require_data()
         parts = self._parts
         others: set[str] = set()
         if not parts.namespace.is_solo:
@@ -86,6 +89,7 @@ class Structural:
 
     def prune(self, *, is_dry_run: bool = False) -> PruneResult:
         """Delete the data of models whose definition is gone."""
+        self._parts.require_data()
         if is_dry_run:
             return preview_prune(self.plan_prune())
         with self.locked("data prune") as held:
@@ -98,6 +102,7 @@ class Structural:
 
     def reindex(self, *, is_dry_run: bool = False, progress: Progress | None = None) -> ReindexResult:
         """Make the catalog equal to the tree, ghost rows included; needs no lock, the catalog is this repo's own."""
+        self._parts.require_data()
         parts = self._parts
         done = 0
 
