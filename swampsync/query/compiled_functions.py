@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from swampsync.query.compiled_operators import CREATED_AT
-from swampsync.query.fragments import Fragment, Json, Uncompilable, as_kind, case, error
+from swampsync.query.fragments import Element, Fragment, Json, Uncompilable, as_kind, case, error
 from swampsync.query.functions import WHITE_SPACE
 
 if TYPE_CHECKING:
@@ -113,8 +113,9 @@ def _size(_: Compiler, args: list[Fragment]) -> Fragment:
         return _make("int", f"length({arg.sql})", args)
     if not isinstance(arg, Json):
         return error()
-    place = arg.type_sql.removeprefix("json_type")
-    count = f"(SELECT count(*) FROM json_each{place})"  # noqa: S608  made of constants and placeholders
+    if isinstance(arg, Element):
+        raise Uncompilable
+    count = f"(SELECT count(*) FROM {arg.each_sql})"  # noqa: S608  made of constants and placeholders
     if arg.document == "c.tags" and not arg.path:
         return Fragment("int", count, can_fail=False, depth=6, bound=_LENGTH_BOUND)
     sql = case((f"{arg.type_sql} = 'text'", f"length({arg.sql})"), (f"{arg.type_sql} IN ('array', 'object')", count))

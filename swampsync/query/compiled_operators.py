@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from swampsync.query.fragments import (
     INT_BOUND,
     NUMERIC,
+    Choice,
+    Element,
     Fragment,
     Json,
     Uncompilable,
+    as_kind,
     case,
     error,
 )
@@ -26,10 +29,12 @@ _JSON_TYPES: Final = {
     "int": "'integer', 'real'",
     "uint": "'integer', 'real'",
     "double": "'integer', 'real'",
+    "number": "'integer', 'real'",
     "bool": "'true', 'false'",
 }
 _SQL_OPERATOR: Final = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_SAFE: Final = 1e18  # far from what a double cannot hold after one operation
 _MILLISECOND: Final = 1_000_000  # nanoseconds
 CREATED_AT: Final = "cel_micros(c.created_at)"
 # Whether createdAt is written as swamp writes it, so that its text has the order of its time.
@@ -42,12 +47,19 @@ def compare(compiler: Compiler, op: str, left: Fragment, right: Fragment) -> Fra
     Raises:
         Uncompilable: Both types are known to the row only.
     """
-    if isinstance(right, Json):
+    if isinstance(right, Choice) or (isinstance(right, Json) and not isinstance(left, Choice)):
         left, right, op = right, left, _MIRRORED[op]
+    if isinstance(left, Choice | Json) and isinstance(right, Choice):
+        raise Uncompilable
+    if isinstance(left, Choice):
+        return left.decide(compare(compiler, op, left.present, right), compare(compiler, op, left.default, right))
     if isinstance(left, Json):
-        if isinstance(right, Json):
-            raise Uncompilable
         return _compare_json(op, left, right)
+    return _compare_typed(compiler, op, left, right)
+
+
+def _compare_typed(compiler: Compiler, op: str, left: Fragment, right: Fragment) -> Fragment:
+    """Compare values whose types are known now."""
     depth = max(left.depth, right.depth) + 1
     can_fail = left.can_fail or right.can_fail
     if "error" in {left.kind, right.kind}:
@@ -69,6 +81,8 @@ def compare(compiler: Compiler, op: str, left: Fragment, right: Fragment) -> Fra
 
 
 def _compare_json(op: str, left: Json, right: Fragment) -> Fragment:
+    if isinstance(right, Json):
+        raise Uncompilable
     if right.kind == "error":
         return error()
     types = _JSON_TYPES.get(right.kind)
@@ -121,6 +135,9 @@ def negated(operand: Fragment) -> Fragment:
             return _checked(sql, operand.depth + 1)
         return Fragment(operand.kind, sql, can_fail=operand.can_fail, depth=operand.depth + 1, bound=operand.bound)
     if isinstance(operand, Json):
+        zero = Fragment("int", "0", can_fail=False, bound=0.0, constant=0, has_constant=True)
+        return _operate_json("-", zero, operand)
+    if operand.kind in {"number", "choice"}:
         raise Uncompilable
     return error()
 
@@ -136,8 +153,10 @@ def operate(op: str, left: Fragment, right: Fragment) -> Fragment:
     Raises:
         Uncompilable: The types are known to the row only, or the result may be infinite or no number.
     """
-    if isinstance(left, Json) or isinstance(right, Json):
+    if {left.kind, right.kind} & {"number", "choice"}:
         raise Uncompilable
+    if isinstance(left, Json) or isinstance(right, Json):
+        return _operate_json(op, left, right)
     kinds = (left.kind, right.kind)
     if kinds == ("int", "int"):
         return _operate_int(op, left, right)
@@ -148,6 +167,40 @@ def operate(op: str, left: Fragment, right: Fragment) -> Fragment:
     if "uint" in kinds and set(kinds) <= NUMERIC:
         raise Uncompilable
     return _operate_times(op, left, right)
+
+
+def _operate_json(op: str, left: Fragment, right: Fragment) -> Fragment:
+    """Compile arithmetic of a JSON value with a number, with text, or with another JSON value.
+
+    Numbers of normalised JSON have sixteen digits at most, so that nothing here becomes infinite.
+
+    Raises:
+        Uncompilable: Both types are known to the row only, or a division may be one by zero.
+    """
+    if isinstance(left, Json) and isinstance(right, Json):
+        raise Uncompilable
+    value, other = (left, right) if isinstance(left, Json) else (right, left)
+    if not isinstance(value, Json) or (value.document == "c.tags" and other.kind != "string"):
+        raise Uncompilable
+    if other.kind == "string":
+        return operate(op, as_kind(left, "string"), as_kind(right, "string")) if op == "+" else error()
+    if other.kind not in {"int", "double"} or other.bound > _SAFE:
+        raise Uncompilable
+    if op in {"/", "%"} and not (right.has_constant and right.constant not in {0, -1}):
+        raise Uncompilable
+    depth = max(left.depth, right.depth) + 6
+    sql = f"({left.sql} {op} {right.sql})"
+    real = f"(CAST({left.sql} AS REAL) {op} CAST({right.sql} AS REAL))"
+    if other.kind == "double":
+        if op == "%":
+            return error()
+        text = case((f"{value.type_sql} IN ('integer', 'real')", real))
+        return Fragment("number", text, can_fail=True, depth=depth)
+    whole = f"CASE WHEN typeof({sql}) = 'integer' THEN {sql} END"
+    branches = [(f"{value.type_sql} = 'integer'", whole)]
+    if op != "%":
+        branches.append((f"{value.type_sql} = 'real'", real))
+    return Fragment("number", case(*branches), can_fail=True, depth=depth)
 
 
 def _joined(sql: str, kind: str, left: Fragment, right: Fragment, *, bound: float = INT_BOUND) -> Fragment:
@@ -215,29 +268,37 @@ def in_list(compiler: Compiler, left: Fragment, items: list[Any]) -> Fragment:
     """
     if left.kind == "error":
         return error()
-    strings = [item for item in items if isinstance(item, str)]
-    numbers = [_number(item) for item in items if isinstance(item, int | float) and not isinstance(item, bool)]
-    bools = [item for item in items if isinstance(item, bool)]
+    if isinstance(left, Choice):
+        return left.decide(in_list(compiler, left.present, items), in_list(compiler, left.default, items))
+    members: dict[str, list[Any]] = {
+        "string": [item for item in items if isinstance(item, str)],
+        "number": [_number(item) for item in items if isinstance(item, int | float) and not isinstance(item, bool)],
+        "bool": [item for item in items if isinstance(item, bool)],
+    }
     if isinstance(left, Json):
-        branches = [(f"{left.type_sql} IS NULL", "NULL")]
-        for types, members in (("'text'", strings), ("'integer', 'real'", numbers), ("'true', 'false'", bools)):
-            if members:
-                branches.append((f"{left.type_sql} IN ({types})", f"{left.sql} IN {_set(compiler, members)}"))
-        if None in items:
-            branches.append((f"{left.type_sql} = 'null'", "1"))
-        if any(isinstance(item, list | dict) for item in items):
-            raise Uncompilable
-        return Fragment("bool", case(*branches, otherwise="0"), can_fail=True, depth=8)
-    if left.kind not in {"string", "bool", "null", *NUMERIC}:
-        raise Uncompilable
-    members = strings if left.kind == "string" else bools if left.kind == "bool" else numbers
+        return _in_list_of_types(compiler, left, items, members)
     if left.kind == "null":
         return Fragment("bool", str(int(None in items)), can_fail=False)
-    if not members:
-        sql = case((f"{left.sql} IS NULL", "NULL"), otherwise="0") if left.can_fail else "0"
+    chosen = members.get("number" if left.kind in NUMERIC else left.kind)
+    if chosen is None:
+        raise Uncompilable
+    if chosen:
+        sql = f"({left.sql} IN {_set(compiler, chosen)})"
     else:
-        sql = f"({left.sql} IN {_set(compiler, members)})"
+        sql = case((f"{left.sql} IS NULL", "NULL"), otherwise="0") if left.can_fail else "0"
     return Fragment("bool", sql, can_fail=left.can_fail, depth=left.depth + 4)
+
+
+def _in_list_of_types(compiler: Compiler, left: Json, items: list[Any], members: dict[str, list[Any]]) -> Fragment:
+    if any(isinstance(item, list | dict) for item in items):
+        raise Uncompilable
+    branches = [(f"{left.type_sql} IS NULL", "NULL")]
+    for kind, found in members.items():
+        if found:
+            branches.append((f"{left.type_sql} IN ({_JSON_TYPES[kind]})", f"{left.sql} IN {_set(compiler, found)}"))
+    if None in items:
+        branches.append((f"{left.type_sql} = 'null'", "1"))
+    return Fragment("bool", case(*branches, otherwise="0"), can_fail=True, depth=8)
 
 
 def _number(value: float) -> int | float:
@@ -269,8 +330,9 @@ def in_json(compiler: Compiler, left: Fragment, container: Json) -> Fragment:
     if not left.has_constant or left.kind not in _JSON_TYPES:
         raise Uncompilable
     types = _JSON_TYPES[left.kind]
-    path = container.type_sql.removeprefix("json_type")
-    each = f"(SELECT 1 FROM json_each{path} AS e WHERE e.type IN ({types}) AND e.value = {left.sql})"  # noqa: S608  made of constants and placeholders
+    if isinstance(container, Element):
+        raise Uncompilable
+    each = f"(SELECT 1 FROM {container.each_sql} AS e WHERE e.type IN ({types}) AND e.value = {left.sql})"  # noqa: S608  made of constants and placeholders
     branches = [(f"{container.type_sql} = 'array'", f"EXISTS {each}")]
     if left.kind == "string":
         child = compiler.json(container.document, (*container.path, left.constant))

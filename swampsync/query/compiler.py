@@ -16,6 +16,7 @@ from swampsync.query.ast import (
     ListNode,
     Literal,
     Logic,
+    Macro,
     Node,
     Select,
     Ternary,
@@ -27,6 +28,8 @@ from swampsync.query.fields import FIELDS
 from swampsync.query.fragments import (
     FIELD_BOUND,
     MAX_PARAMETERS,
+    Choice,
+    Element,
     Fragment,
     Json,
     Uncompilable,
@@ -42,6 +45,17 @@ from swampsync.query.values import INT_MAX, EvaluationError, UInt
 # The JSON of a row's content; a row without one has no attributes.
 CONTENT_SQL: Final = "ifnull(j.json, '{}')"
 
+# Over the values of a condition for each element, NULL where it fails: what CEL's macros make of them.
+_AGGREGATES: Final = {
+    "exists": "(SELECT CASE WHEN max(v) = 1 THEN 1 WHEN count(*) > count(v) THEN NULL ELSE 0 END FROM {})",
+    "all": "(SELECT CASE WHEN min(v) = 0 THEN 0 WHEN count(*) > count(v) THEN NULL ELSE 1 END FROM {})",
+    "exists_one": "(SELECT CASE WHEN count(*) > count(v) THEN NULL ELSE coalesce(sum(v), 0) = 1 END FROM {})",
+}
+# Functions whose implementation takes its arguments by `as_kind`, which knows what to do with a `Choice`.
+_STRING_METHODS: Final = frozenset(
+    {"contains", "startsWith", "endsWith", "matches", "lowerAscii", "upperAscii", "trim"}
+)
+
 _COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
 
 
@@ -55,6 +69,7 @@ class Compiler:
     def __init__(self, *, masked: frozenset[str] = frozenset()) -> None:
         self.parameters: dict[str, Any] = {}
         self.reads_content = False
+        self._variables: dict[str, Fragment] = {}
         self._names: dict[tuple[type, Any], str] = {}
         self._masked = masked
 
@@ -142,6 +157,8 @@ class Compiler:
         return Json(document, path, self.parameter(json_path(path)))
 
     def _ident(self, node: Ident) -> Fragment:
+        if node.name in self._variables:
+            return self._variables[node.name]
         field = FIELDS.get(node.name)
         if field is None or node.name == "content":
             raise Uncompilable
@@ -160,6 +177,8 @@ class Compiler:
     def _child(self, operand: Fragment, key: str | int) -> Fragment:
         if isinstance(operand, Json):
             return self.json(operand.document, (*operand.path, key))
+        if operand.kind == "choice":
+            raise Uncompilable
         return error()  # nothing else has fields or elements, and a constant map is folded
 
     def _index(self, node: Index) -> Fragment:
@@ -178,6 +197,8 @@ class Compiler:
             raise Uncompilable
         operand = self.compile(node.operand)
         if not isinstance(operand, Json):
+            if operand.kind == "choice":
+                raise Uncompilable
             return error()
         child = self.json(operand.document, (*operand.path, node.field))
         sql = f"({child.type_sql} IS NOT NULL)"
@@ -214,13 +235,15 @@ class Compiler:
         if is_constant(node.right):
             raise Uncompilable
         container = self.compile(node.right)
+        if isinstance(left, Choice) or isinstance(container, Choice):
+            raise Uncompilable
         if not isinstance(container, Json):
             return error()
         return in_json(self, left, container)
 
     def _in_expressions(self, left: Fragment, items: list[Fragment]) -> Fragment:
         # Unlike `||`, `in` fails if one of the elements does.
-        if any(item.can_fail or item.kind in {"json", "error"} for item in items) or isinstance(left, Json):
+        if any(item.can_fail or item.kind in {"json", "error"} for item in items) or isinstance(left, Json | Choice):
             raise Uncompilable
         return join_logic("||", [compare(self, "==", left, item) for item in items])
 
@@ -228,7 +251,7 @@ class Compiler:
         condition = self.condition(node.condition)
         then, otherwise = self.compile(node.then), self.compile(node.otherwise)
         kinds = {then.kind, otherwise.kind} - {"error"}
-        if len(kinds) > 1 or kinds & {"json", "null"}:
+        if len(kinds) > 1 or kinds & {"json", "null", "choice"}:
             raise Uncompilable
         return Fragment(
             kinds.pop() if kinds else "error",
@@ -238,11 +261,53 @@ class Compiler:
             bound=max(then.bound, otherwise.bound),
         )
 
+    def _macro(self, node: Macro) -> Fragment:
+        """Compile `all`, `exists` or `exists_one` over a list or map in JSON, as an aggregate over its elements."""
+        template = _AGGREGATES.get(node.kind)
+        if template is None or self._variables:
+            raise Uncompilable  # also one macro inside another: its cost would be the product of both
+        target = self.compile(node.target)
+        if not isinstance(target, Json):
+            raise Uncompilable
+        branches = []
+        depth = 0
+        variables: dict[str, Fragment] = {
+            "array": Element("e1"),
+            "object": Fragment("string", "e1.key", can_fail=False),
+        }
+        for kind, variable in variables.items():
+            self._variables = {node.variable: variable}
+            try:
+                body = self.condition(node.body)
+            finally:
+                self._variables = {}
+            elements = f"(SELECT {body.sql} AS v FROM {target.each_sql} AS e1)"  # noqa: S608  constants, placeholders
+            branches.append((f"{target.type_sql} = '{kind}'", template.format(elements)))
+            depth = max(depth, body.depth + 8)
+        return Fragment("bool", case(*branches), can_fail=True, depth=depth)
+
+    def _or_value(self, node: Call) -> Fragment:
+        """Compile `x.?f.orValue(constant)`."""
+        optional = node.target
+        if not isinstance(optional, Select) or not optional.is_optional or not is_constant(node.args[0]):
+            raise Uncompilable
+        operand = self.compile(optional.operand)
+        if not isinstance(operand, Json) or isinstance(operand, Element):
+            raise Uncompilable
+        default = self.compile(node.args[0])
+        child = self.json(operand.document, (*operand.path, optional.field))
+        condition = case((f"{operand.type_sql} = 'object'", f"{child.type_sql} IS NOT NULL"))
+        return Choice(condition, child, default)
+
     def _call(self, node: Call) -> Fragment:
+        if node.name == "orValue":
+            return self._or_value(node)
         implementation = compiled_functions.FUNCTIONS.get((node.name, node.target is not None))
         if implementation is None:
             raise Uncompilable
         args = [self.compile(arg) for arg in node.args]
         if node.target is not None:
             args.insert(0, self.compile(node.target))
+        if any(isinstance(arg, Choice) for arg in args) and node.name not in _STRING_METHODS:
+            raise Uncompilable
         return implementation(self, args)

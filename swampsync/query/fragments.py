@@ -13,7 +13,7 @@ MAX_SQL_LENGTH: Final = 20_000
 MAX_SQL_DEPTH: Final = 700  # SQLite refuses more than 1,000
 MAX_PARAMETERS: Final = 900  # what the oldest builds take
 
-NUMERIC: Final = frozenset({"int", "uint", "double"})
+NUMERIC: Final = frozenset({"int", "uint", "double", "number"})
 # A size or version is an integer that every JSON reader can hold.
 FIELD_BOUND: Final = 2.0**53
 INT_BOUND: Final = 2.0**63
@@ -27,8 +27,8 @@ class Fragment:
     """One compiled expression.
 
     Args:
-        kind: `bool`, `int`, `uint`, `double`, `string`, `timestamp` or `duration` (in microseconds), `null`, or
-            `error` for what always fails.
+        kind: `bool`, `int`, `uint`, `double`, `number` (an int or a double, as the row has it), `string`, `timestamp`
+            or `duration` (in microseconds), `null`, or `error` for what always fails.
         sql: Text with named parameters.
         can_fail: Whether it may be NULL.
         depth: An upper bound of the height of SQLite's tree for it.
@@ -69,13 +69,60 @@ class Json(Fragment):
         parameter: SQL of the path in SQLite's notation.
     """
 
-    __slots__ = ("document", "path", "type_sql")
+    __slots__ = ("document", "each_sql", "path", "type_sql")
 
     def __init__(self, document: str, path: tuple[str | int, ...], parameter: str) -> None:
-        super().__init__("json", f"json_extract({document}, {parameter})", can_fail=True, depth=3)
+        super().__init__("json", f"json_extract({document}, {parameter})", can_fail=True, depth=4)
         self.document = document
         self.path = path
         self.type_sql = f"json_type({document}, {parameter})"
+        self.each_sql = f"json_each({document}, {parameter})"
+
+
+class Element(Json):
+    """The variable of a macro over a list in JSON: one row of `json_each`, under its alias."""
+
+    __slots__ = ()
+
+    def __init__(self, alias: str) -> None:
+        # Only lists and maps are JSON text there; nothing is found in anything else.
+        document = f"CASE WHEN {alias}.type IN ('object', 'array') THEN {alias}.value ELSE '{{}}' END"
+        super().__init__(document, (), "'$'")
+        self.sql = f"{alias}.value"
+        self.type_sql = f"{alias}.type"
+        self.can_fail = False
+
+
+class Choice(Fragment):
+    """A JSON value if it is there, or else a constant: `attributes.?f.orValue(constant)`.
+
+    Args:
+        condition: SQL that is 1 where the value is there, 0 where the constant stands for it, NULL where both fail.
+        present: The value.
+        default: The constant.
+    """
+
+    __slots__ = ("condition", "default", "present")
+
+    def __init__(self, condition: str, present: Json, default: Fragment) -> None:
+        super().__init__("choice", "NULL", can_fail=True)
+        self.condition = condition
+        self.present = present
+        self.default = default
+
+    def decide(self, present: Fragment, default: Fragment) -> Fragment:
+        """Combine what was made of the value and of the constant.
+
+        Raises:
+            Uncompilable: They are of different types.
+        """
+        kinds = {present.kind, default.kind} - {"error"}
+        if len(kinds) > 1 or kinds & {"json", "null"}:
+            raise Uncompilable
+        sql = f"CASE {self.condition} WHEN 1 THEN {present.sql} WHEN 0 THEN {default.sql} END"
+        return Fragment(
+            kinds.pop() if kinds else "error", sql, can_fail=True, depth=max(present.depth, default.depth) + 8
+        )
 
 
 def error() -> Fragment:
@@ -110,6 +157,8 @@ def as_kind(fragment: Fragment, kind: str) -> Fragment:
     """Return the fragment as a value of a type; NULL where it is of another."""
     if fragment.kind == kind:
         return fragment
+    if isinstance(fragment, Choice):
+        return fragment.decide(as_kind(fragment.present, kind), as_kind(fragment.default, kind))
     if isinstance(fragment, Json):
         types = {"bool": "'true', 'false'", "string": "'text'"}.get(kind)
         if types is not None:

@@ -69,7 +69,7 @@ def _leaf(fragment: Fragment, columns: list[str]) -> Callable[[Sequence[Any]], A
     if fragment.has_constant:
         constant = fragment.constant
         return lambda _: constant
-    if fragment.kind in {"error", "uint"}:
+    if fragment.kind in {"error", "uint", "choice", "number"}:
         raise Uncompilable
     position = _FIRST_COLUMN + len(columns)
     columns.append(fragment.sql)

@@ -87,7 +87,7 @@ def compile_conditions(
             residual.append(node)
             continue
         compiler.reads_content = before or reads_content
-        if len(conjuncts) == 1 and fragment.kind not in {"bool", "json", "error"}:
+        if len(conjuncts) == 1 and fragment.kind not in {"bool", "json", "choice", "error"}:
             raise QueryError(
                 f"the predicate gives a {fragment.kind}, it must be true or false",
                 hint="compare it, as in: swamp data query 'modelName == \"m\"'",

@@ -94,6 +94,10 @@ def make_versions(random: Random, count: int, *, is_ascii: bool = False) -> list
         content: bytes | None = b"hello \xc3\xa9" if not is_ascii else b"hello"
         if content_type == "application/json":
             value = {key: _json_value(random, 2) for key in random.sample(_KEYS, random.randrange(len(_KEYS)))}
+            if "list" in value:
+                value["list"] = [_json_value(random, 1) for _ in range(random.randrange(4))]
+            if "deep" in value:
+                value["deep"] = {key: _json_value(random, 1) for key in random.sample(_KEYS, random.randrange(4))}
             kind = random.randrange(20)
             content = (
                 b"no json"
@@ -207,10 +211,45 @@ class _Writer:
                 lambda: f"{self.duration(d)} {self.relation()} {self.duration(d)}",
                 lambda: f"attributes.?{self.key()}.orValue({self.anything(0)}) {self.relation()} {self.anything(0)}",
                 lambda: f"type({self.anything(d)}) == type({self.anything(d)})",
+                lambda: f"{self.collection(d)}.{self.one('exists', 'all', 'exists_one')}(x, {self.condition()})",
+                lambda: f"attributes.?{self.key()}.orValue({self.leaf()}) in {self.sequence(0)}",
+                lambda: f"tags.?{self.key()}.orValue({self.quote(self.word())}).contains({self.string(0)})",
+                lambda: f"attributes.deep.?{self.key()}.orValue({self.leaf()})",
+                lambda: f"{self.number(d)} {self.relation()} {self.one(self.integer, self.double)(0)}",
                 lambda: f"cel.bind(y, {self.integer(d)}, y {self.relation()} {self.integer(0)})",
                 lambda: f"{self.anything(d)}",
             ]
         return str(self.one(*forms)())
+
+    def collection(self, depth: int) -> str:
+        return str(self.one("attributes.list", "attributes.deep", "tags", self.json(depth)))
+
+    def condition(self) -> str:
+        """Write what a macro asks of its variable `x`."""
+        forms: _Forms = [
+            lambda: f"x {self.relation()} {self.anything(0)}",
+            lambda: f"{self.anything(0)} {self.relation()} x",
+            lambda: f"x.{self.key()} {self.relation()} {self.leaf()}",
+            lambda: f"x[{self.one('0', '1')}] {self.relation()} {self.leaf()}",
+            lambda: f"has(x.{self.key()})",
+            lambda: f"x in {self.sequence(0)}",
+            lambda: f"x.startsWith({self.string(0)})",
+            lambda: f"x.{self.key()}.contains({self.string(0)}) || {self.boolean(0)}",
+            lambda: f"x + {self.leaf()} == {self.leaf()}",
+            lambda: f"{self.leaf()} in x",
+            lambda: f"size(x) > {self.integer(0)}",
+            lambda: "x",
+            lambda: f"tags.{self.key()} == x",
+            lambda: f"attributes.list.exists(z, z == x || {self.boolean(0)})",
+        ]
+        return str(self.one(*forms)())
+
+    def number(self, depth: int) -> str:
+        """Write arithmetic on content."""
+        other = self.one(self.integer, self.double, self.string)(depth - 1)
+        pair = (self.json(depth), other)
+        left, right = pair if self.one(True, False) else pair[::-1]
+        return f"({left} {self.one('+', '-', '*', '/', '%')} {right})"
 
     def relation(self) -> str:
         return str(self.one("==", "!=", "<", "<=", ">", ">="))
@@ -242,7 +281,8 @@ class _Writer:
                 lambda: f"{self.duration(d)}.{self.one('getHours', 'getMinutes', 'getSeconds', 'getMilliseconds')}()",
                 lambda: f"{self.string(d)}.indexOf({self.string(d)})",
                 lambda: f"int({self.anything(d)})",
-                lambda: f"({self.json(d)} + {self.integer(d)})",
+                lambda: self.number(d),
+                lambda: f"-{self.json(d)}",
             ]
         return str(self.one(*forms)())
 

@@ -110,21 +110,36 @@ COMPILED = [
     "true",
 ]
 
-EVALUATED = [
-    'content.contains("a")',
+COMPILED += [
     "attributes.list.exists(x, x > 1)",
+    "attributes.list.all(x, has(x.a) && x.a in [1, 2])",
+    'attributes.deep.exists_one(k, k.startsWith("a"))',
+    'tags.exists(k, k == "env")',
+    "attributes.n + 1 == 2",
+    "attributes.n * 1.5 > 2.0",
+    "attributes.n % 2 == 1",
+    'attributes.s + "x" == "ax"',
+    "-attributes.n == 2",
+    'attributes.?a.orValue("x") == "x"',
+    "tags.?env.orValue('') in ['', 'prod']",
+    'attributes.deep.?a.orValue("").contains("x")',
+]
+
+EVALUATED = [
+    "attributes.list.filter(x, x > 1).size() == 1",
+    "attributes.list.exists(x, attributes.list.exists(y, y > x))",
+    "attributes.n + attributes.m == 2",
+    "attributes.?a.?b.orValue('x') == 'x'",
+    'content.contains("a")',
     "[size, version].all(x, x > 0)",
     "cel.bind(x, size, x > 1)",
     'name.split("-").size() == 2',
     'name.lastIndexOf("a") == 0',
     'name.indexOf("a", 1) == 1',
     "attributes.a == attributes.b",
-    "attributes.n + 1 == 2",
-    "-attributes.n == 2",
     "string(attributes.n) == '1'",
     "int(name) == 1",
     "type(size) == int",
-    'attributes.?a.orValue("x") == "x"',
     "tags[name] == 'x'",
     "name.matches(modelName)",
     "tags == {'a': 'b'}",
@@ -137,7 +152,6 @@ EVALUATED = [
     "timestamp(attributes.at) > timestamp(0)",
     'timestamp(createdAt).getHours("Europe/Paris") == 1',
     "size + 1u == 2u",
-    'tags.`a-b`.matches("x") && attributes.list.all(x, x)',
     "string(size * 1.5) == '1.5'",
 ]
 
