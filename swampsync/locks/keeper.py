@@ -61,7 +61,8 @@ class LeaseKeeper:
         self.store = store
         self.parts = parts
         self._held: dict[str, tuple[int, KeptLease]] = {}
-        self._mutex = threading.Lock()
+        # Reentrant: a signal's handler may give everything back while this very thread is in the middle of it.
+        self._mutex = threading.RLock()
 
     def make_waiting(self, wait_seconds: float | None = None) -> Waiting:
         """Make one allowance of time, which several calls of `acquire` may share."""

@@ -48,7 +48,8 @@ class KeptLease:
         self._timing = timing
         self._renewed_at = taken_at
         self._on_end = on_end
-        self._mutex = threading.Lock()
+        # Reentrant: a signal's handler may give everything back while this very thread is in the middle of it.
+        self._mutex = threading.RLock()
         self._stop = threading.Event()
         self._is_released = False
         self._lost: str | None = None

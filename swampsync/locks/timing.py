@@ -23,7 +23,7 @@ class LockTiming:
     heartbeat_seconds: float = 10.0
     wait_seconds: float = 60.0
     retry_base_seconds: float = 0.01
-    retry_max_seconds: float = 0.5
+    retry_max_seconds: float = 0.25
 
     def __post_init__(self) -> None:
         if self.heartbeat_seconds <= 0 or self.lost_after_seconds <= self.heartbeat_seconds:

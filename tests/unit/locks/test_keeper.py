@@ -231,7 +231,7 @@ def test_deadline_holds_when_a_stale_lock_cannot_be_removed(world: World, monkey
     before = world.clock.uptime()
     with pytest.raises(LockTimeout):
         world.keeper().acquire(KEY, command="data put", wait_seconds=60)
-    assert 60 <= world.clock.uptime() - before < 60.6
+    assert 60 <= world.clock.uptime() - before < 60.3
 
 
 def test_pauses_grow_and_are_spread(world: World) -> None:
@@ -242,7 +242,7 @@ def test_pauses_grow_and_are_spread(world: World) -> None:
     pauses = world.clock.slept
     assert 0.0075 <= pauses[0] <= 0.0125
     assert 0.015 <= pauses[1] <= 0.025
-    assert max(pauses) <= 0.5
+    assert max(pauses) <= 0.25
     assert sum(pauses) == pytest.approx(10)
     assert len(set(pauses)) > len(pauses) / 2
 
@@ -386,3 +386,18 @@ def test_waiting_measures_from_its_start(world: World) -> None:
     """Nothing is over before anything was tried."""
     waiting = Waiting(world.clock, rng=random.Random(0), timing=LockTiming(), wait_seconds=0)
     waiting.check_deadline(None)
+
+
+def test_signal_handler_may_release_in_the_middle_of_a_release(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that gives everything back does not wait for the very code that it has interrupted."""
+    keeper = world.keeper()
+    kept = keeper.acquire(KEY, command="data put")
+    release = world.store.release
+
+    def interrupted(lease: Lease, *, is_valid: bool) -> bool:
+        keeper.release_all()
+        return release(lease, is_valid=is_valid)
+
+    monkeypatch.setattr(world.store, "release", interrupted)
+    assert kept.release()
+    assert world.store.inspect(KEY) is None
