@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from swampsync.backends.base import Create, ObjectExists, ObjectNotFound, PreconditionFailed
 from swampsync.clock import Clock, format_timestamp
-from swampsync.errors import Conflict, DataError, Unavailable
+from swampsync.errors import Conflict, DataError, InvalidInput, Unavailable
 from swampsync.log.commit import (
     MAX_INLINE_ENTRIES,
     TOMBSTONE,
@@ -24,7 +24,7 @@ from swampsync.log.commit import (
     SegmentRef,
     make_commit,
 )
-from swampsync.log.commit_json import encode_commit
+from swampsync.log.commit_json import encode_commit, find_rows_problem
 from swampsync.log.log import Log
 from swampsync.log.segments import row_to_line
 from swampsync.log.tail import Freshness, Position, tail
@@ -124,6 +124,7 @@ class Appender:
 
         Raises:
             NamespaceEnded: A tombstone came first.
+            InvalidInput: The plan cannot be a commit: a path twice, or one that no commit may name.
             UploadsExpired: The uploads are older than 24 hours; nothing was published.
             Unavailable: It cannot be told whether the commit was published; what `remember` was told decides later.
             DataError: The log is damaged, or was replaced while we wrote to it.
@@ -162,6 +163,9 @@ class Appender:
         """Make the commit and its bytes; the rows of a large one go into segments first."""
         segments: tuple[SegmentRef, ...] = ()
         if draft.counts.total > MAX_INLINE_ENTRIES:
+            problem = find_rows_problem(draft.put, draft.remove, draft.artifacts)
+            if problem is not None:
+                raise InvalidInput(f"the commit {problem}")
             segments = self.log.put_segments(map(row_to_line, draft.rows()), new_id=self.new_id)
         commit = make_commit(
             draft,

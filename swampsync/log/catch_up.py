@@ -60,9 +60,7 @@ def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS) -> Cat
         if seen.freshness in {Freshness.NOTHING_NEW, Freshness.NEWER}:
             return CatchUp(starts_over=False, is_replaced=False, checkpoint=None, tail=seen)
         is_replaced = seen.freshness is Freshness.REPLACED
-    for checkpoint in readable_checkpoints(log):
-        if not is_replaced and checkpoint.position.seq <= position.seq:
-            break
+    for checkpoint in readable_checkpoints(log, after=0 if is_replaced else position.seq):
         seen = tail(log, checkpoint.position, limit=None)
         if seen.freshness is not Freshness.REPLACED:
             return CatchUp(starts_over=True, is_replaced=is_replaced, checkpoint=checkpoint, tail=seen)

@@ -219,9 +219,17 @@ def load_checkpoint(log: Log, checkpoint: Checkpoint) -> LoadedCheckpoint:
     return LoadedCheckpoint(checkpoint, log, {ref.id: body for ref, body in log.read_segments(checkpoint.segments)})
 
 
-def readable_checkpoints(log: Log, *, at_most: int | None = None) -> Iterator[LoadedCheckpoint]:
-    """Iterate the checkpoints that can be read, newest first; what cannot is skipped, eight are tried."""
+def readable_checkpoints(log: Log, *, after: int = 0, at_most: int | None = None) -> Iterator[LoadedCheckpoint]:
+    """Iterate the checkpoints that can be read, newest first; what cannot is skipped, eight are tried.
+
+    Args:
+        log: Whose.
+        after: Only those of later commits than this one.
+        at_most: Only those of this commit or an earlier one.
+    """
     for entry in list_checkpoints(log, at_most=at_most, limit=CANDIDATES):
+        if entry.seq <= after:
+            return
         try:
             yield load_checkpoint(log, read_checkpoint(log, entry.seq))
         except (DataError, ObjectNotFound):

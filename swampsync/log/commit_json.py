@@ -7,7 +7,7 @@ The JSON is canonical: encoding a decoded commit of ours gives the same bytes. K
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import orjson
@@ -66,7 +66,10 @@ def encode_commit(commit: Commit) -> bytes:
     problem = _find_commit_problem(commit)
     if problem is not None:
         raise InvalidInput(f"the commit {problem}")
-    body = orjson.dumps(document)
+    try:
+        body = orjson.dumps(document)
+    except orjson.JSONEncodeError as error:
+        raise InvalidInput(f"the commit holds what is no JSON: {error}") from error
     if len(body) > MAX_COMMIT_BYTES:
         raise InvalidInput(f"a commit of {len(body)} bytes is too large for one object")
     return body
@@ -201,23 +204,28 @@ def _find_commit_problem(commit: Commit) -> str | None:
         return "has both rows and segments"
     if commit.counts.total != sum(s.rows for s in commit.segments) and commit.segments:
         return "has segments that do not hold as many rows as it counts"
-    return find_segments_problem(commit.segments) or _find_rows_problem(commit)
+    return find_segments_problem(commit.segments) or _find_inline_problem(commit)
 
 
-def _find_rows_problem(commit: Commit) -> str | None:
+def find_rows_problem(put: Iterable[FilePut], remove: Iterable[str], artifacts: Iterable[ArtifactRow]) -> str | None:
+    """Say what is wrong with the paths of a commit's rows together (`puts one path twice`), or `None`."""
+    paths, rows, removed = [row.path for row in put], [row.path for row in artifacts], list(remove)
+    distinct, distinct_rows, distinct_removed = set(paths), set(rows), set(removed)
+    if len(distinct) != len(paths) or len(distinct_rows) != len(rows):
+        return "puts one path twice"
+    if len(distinct_removed) != len(removed):
+        return "removes one path twice"
+    if not distinct_removed.isdisjoint(distinct) or not distinct_removed.isdisjoint(distinct_rows):
+        return "puts and removes one path"
+    return None
+
+
+def _find_inline_problem(commit: Commit) -> str | None:
     for row in commit.inline_rows():
         problem = find_row_problem(row)
         if problem is not None:
             return problem
-    paths = {row.path for row in commit.put}
-    if len(paths) != len(commit.put) or len({row.path for row in commit.artifacts}) != len(commit.artifacts):
-        return "puts one path twice"
-    removed = set(commit.remove)
-    if len(removed) != len(commit.remove):
-        return "removes one path twice"
-    if not removed.isdisjoint(paths) or any(row.path in removed for row in commit.artifacts):
-        return "puts and removes one path"
-    return None
+    return find_rows_problem(commit.put, commit.remove, commit.artifacts)
 
 
 def _text(document: Any, name: str) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from swampsync.backends.base import ETag, ObjectInfo, ObjectNotFound
 from swampsync.errors import DataError
-from swampsync.log.checkpoint import LoadedCheckpoint, list_checkpoints, load_checkpoint, read_checkpoint
-from swampsync.log.commit import PublishedCommit
+from swampsync.log.checkpoint import LoadedCheckpoint, list_checkpoints, read_checkpoint
+from swampsync.log.commit import PublishedCommit, SegmentRef
 from swampsync.log.commit_json import UnknownFormat
 from swampsync.log.log import Log, LogEntry
 from swampsync.log.paths import SHARED_SUBDIRS
@@ -75,22 +75,26 @@ def examine(log: Log) -> Examination:
         Unavailable: The store cannot be reached; nothing is known.
     """
     examination = Examination(log)
-    for checkpoint in list_checkpoints(log):
+    sound: set[SegmentRef] = set()
+    for entry in list_checkpoints(log):
         try:
-            examination.anchors[checkpoint.seq] = load_checkpoint(log, read_checkpoint(log, checkpoint.seq))
+            checkpoint = read_checkpoint(log, entry.seq)
+            # Checkpoints share most of their segments: each is read once here, and none is held.
+            for ref, _ in log.read_segments(ref for ref in checkpoint.segments if ref not in sound):
+                sound.add(ref)
+            examination.anchors[entry.seq] = LoadedCheckpoint(checkpoint, log, {})
         except UnknownFormat:
             raise
         except ObjectNotFound:
             continue
         except DataError as error:
-            examination.unreadable[checkpoint.seq] = error
+            examination.unreadable[entry.seq] = error
     entries = {entry.seq: entry for entry in log.list_commits(0)}
     last = max([*entries, examination.last_anchor], default=0)
-    found = log.side_by_side(lambda seq: _look_at(log, seq, entries.get(seq)), range(1, last + 1))
-    for entry in found:
-        if entry.published is not None and entry.published.commit.is_tombstone:
+    for found in log.side_by_side(lambda seq: _look_at(log, seq, entries.get(seq)), range(1, last + 1)):
+        if found.published is not None and found.published.commit.is_tombstone:
             examination.found.clear()
-        examination.found.append(entry)
+        examination.found.append(found)
     first = examination.found[0].seq if examination.found else 1
     for seq in [seq for seq in examination.anchors if seq < first]:
         del examination.anchors[seq]  # of a former life

@@ -34,7 +34,10 @@ def row_to_line(row: AnyRow) -> bytes:
     problem = find_row_problem(row)
     if problem is not None:
         raise InvalidInput(f"a row of the commit {problem}")
-    line = orjson.dumps(row_to_list(row), option=orjson.OPT_APPEND_NEWLINE)
+    try:
+        line = orjson.dumps(row_to_list(row), option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError as error:
+        raise InvalidInput(f"a row of the commit holds what is no JSON: {error}") from error
     if len(line) > MAX_LINE_BYTES:
         raise InvalidInput(f"a row of {len(line)} bytes is too large for a segment")
     return line

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from swampsync.backends.base import ObjectInfo
 from swampsync.log.examine import Examination, Found, examine, list_objects, replay
 from swampsync.log.log import Log
 from swampsync.log.state import NamespaceState
+
+COMPARED: Final = 3
 
 
 class ProblemKind(Enum):
@@ -60,7 +63,7 @@ class Verification:
 
 
 def verify(log: Log) -> Verification:
-    """Read the whole log and list all objects.
+    """Read the whole log and all checkpoints, compare the three newest with the replay, and list all objects.
 
     Raises:
         UnknownFormat: Part of the log can be read by a newer version only.
@@ -69,9 +72,10 @@ def verify(log: Log) -> Verification:
     examination = examine(log)
     problems = [*_commit_problems(examination), *_checkpoint_problems(examination)]
     head: NamespaceState | None = NamespaceState()
+    compared = sorted(examination.anchors)[-COMPARED:]
     for entry, state, is_known in replay(examination):
         anchor = examination.anchors.get(entry.seq)
-        if is_known and anchor is not None and examination.anchor_state(entry.seq) != state:
+        if is_known and entry.seq in compared and examination.anchor_state(entry.seq) != state:
             key = log.layout.checkpoint_key(entry.seq).text
             problem = f"checkpoint `{key}` says something else than the commits up to it"
             problems.append(Problem(ProblemKind.CHECKPOINT_DIFFERS, key, problem))

@@ -10,7 +10,7 @@ import pytest
 from swampsync.backends.base import Create, ObjectExists, PutMode, PutResult
 from swampsync.backends.memory import MemoryStore
 from swampsync.clock import Clock
-from swampsync.errors import DataError, Unavailable
+from swampsync.errors import DataError, InvalidInput, Unavailable
 from swampsync.layout import ObjectKey
 from swampsync.log.append import Appender, NamespaceEnded, UploadsExpired
 from swampsync.log.commit import CommitDraft, PublishedCommit
@@ -212,6 +212,19 @@ def test_large_commit_lies_in_segments() -> None:
     other = world.writer(2)
     other.pull()
     assert len(other.state.files) == 1_001
+
+
+def test_large_plan_that_is_no_commit_is_refused_before_anything_is_written() -> None:
+    """A path twice, or put and removed, is refused whether rows are in the commit or in segments."""
+    world = World()
+    rows = [file_put(f"files/{n:05d}") for n in range(1_001)]
+    for plan, told in (
+        (draft(put=[*rows, rows[0]]), "twice"),
+        (draft(put=rows, remove=["files/00007"]), "puts and removes"),
+    ):
+        with pytest.raises(InvalidInput, match=told):
+            world.writer().push(plan)
+    assert world.keys() == []
 
 
 @pytest.mark.holds("I2")

@@ -206,3 +206,11 @@ def test_what_could_not_be_read_back_is_not_encoded() -> None:
     """The check that guards reading guards writing too."""
     with pytest.raises(InvalidInput, match="shared subdirectory"):
         encode_commit(commit_of(draft(put=[file_put("secrets/key")])))
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    """Half of a surrogate pair cannot be written, and the error is one of ours."""
+    row, _ = version("state", 1)
+    broken = ArtifactRow(row.model_type, row.model_id, row.metadata, "\ud800")
+    with pytest.raises(InvalidInput, match="no JSON"):
+        encode_commit(commit_of(CommitDraft("push", "r", "u", "t", artifacts=(broken,))))

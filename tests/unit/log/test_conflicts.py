@@ -260,7 +260,7 @@ def plans(data: st.DrawFn) -> CommitDraft:
     return draft(*versions, put=put, remove=remove)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(plans(), st.lists(plans(), min_size=1, max_size=3))
 def test_nothing_is_ever_dropped(ours: CommitDraft, theirs: list[CommitDraft]) -> None:
     """Every content and removal of ours is published, handed back, in the log already, or reported."""
