@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -64,12 +65,20 @@ class ScriptedServer:
 
     Args:
         script: Makes the reply to a request.
+        tls: Makes it an https server.
         spawner: Starts the threads.
     """
 
-    def __init__(self, script: Callable[[Request], Reply], *, spawner: Spawner = spawn_daemon) -> None:
+    def __init__(
+        self,
+        script: Callable[[Request], Reply],
+        *,
+        tls: ssl.SSLContext | None = None,
+        spawner: Spawner = spawn_daemon,
+    ) -> None:
         self.requests: list[Request] = []
         self._script = script
+        self._tls = tls
         self._spawner = spawner
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -81,7 +90,7 @@ class ScriptedServer:
     @property
     def endpoint(self) -> str:
         """The server's URL."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._threads.append(self._spawner(self._accept, name="scripted-accept"))
@@ -114,12 +123,19 @@ class ScriptedServer:
     def _serve(self, connection: socket.socket) -> None:
         try:
             with connection:
-                self._converse(connection)
+                if self._tls is None:
+                    self._converse(connection)
+                else:
+                    with self._tls.wrap_socket(connection, server_side=True) as secured:
+                        with self._lock:
+                            self._connections.add(secured)  # it took the descriptor over
+                        self._converse(secured)
         except OSError:
             pass  # the client went away, or the server is closed
         finally:
             with self._lock:
                 self._connections.discard(connection)
+                self._connections = {c for c in self._connections if c.fileno() != -1}
 
     def _converse(self, connection: socket.socket) -> None:
         rest = b""

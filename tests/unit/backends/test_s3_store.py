@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import ipaddress
 import re
+import ssl
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from swampsync.backends.base import (
     MAX_CONDITIONAL_BYTES,
@@ -481,6 +487,56 @@ def test_requests_are_counted_with_their_bytes() -> None:
 
 
 # --- certificates ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
+    """A certificate authority, and a server's context with a certificate by it for 127.0.0.1."""
+    directory = tmp_path_factory.mktemp("tls")
+    ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+
+    def certificate(name: str, key: ec.EllipticCurvePrivateKey, *, is_ca: bool) -> x509.Certificate:
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")]))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+            .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        )
+        if not is_ca:
+            address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+            builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        return builder.sign(ca_key, hashes.SHA256())
+
+    pem = serialization.Encoding.PEM
+    (directory / "ca.pem").write_bytes(certificate("ca", ca_key, is_ca=True).public_bytes(pem))
+    (directory / "server.pem").write_bytes(
+        server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate("server", server_key, is_ca=False).public_bytes(pem)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "server.pem")
+    return directory / "ca.pem", context
+
+
+def test_server_of_a_private_authority_is_trusted_by_its_file(authority: tuple[Path, ssl.SSLContext]) -> None:
+    """A server whose certificate a private authority has signed is reached with that authority's file."""
+    path, context = authority
+    with ScriptedServer(always(served(b"x")), tls=context) as server:
+        assert store_at(server, ca_file=str(path)).get(KEY).body == b"x"
+
+
+def test_certificate_that_is_not_trusted_is_an_error_for_good(authority: tuple[Path, ssl.SSLContext]) -> None:
+    """Without the file the server is not trusted, and trying again would not help."""
+    with ScriptedServer(always(served(b"x")), tls=authority[1]) as server:
+        with pytest.raises(ObjectStoreRefused, match="certificate of https://127") as caught:
+            store_at(server).get(KEY)
+        assert server.requests == []
+    assert "caFile" in (caught.value.hint or "")
 
 
 def test_certificates_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
