@@ -46,14 +46,34 @@ def load(cli: Cli) -> RepoConfig:
     return config
 
 
-def open_repo(cli: Cli) -> Repo:
-    """Open the repo that the command is about."""
+def open_repo(cli: Cli, *, needs_bucket: bool = False) -> Repo:
+    """Open the repo that the command is about.
+
+    Args:
+        cli: The command line.
+        needs_bucket: Whether a bucket is asked although none may be configured yet.
+    """
     from swampsync.repo import Repo
 
-    repo = Repo.from_config(load(cli), environ=cli.environ, command=" ".join(("swamp", *cli.arguments)))
+    config = load(cli)
+    repo = Repo.from_config(
+        config,
+        environ=cli.environ,
+        command=" ".join(("swamp", *cli.arguments)),
+        cache_dir=find_cache_directory(config) if config.is_remote or needs_bucket else None,
+    )
     repo.on_notice = cli.console.warn
     repo.on_wait = cli.console.note
     return repo
+
+
+def find_cache_directory(config: RepoConfig) -> str:
+    """Find where what can be fetched again is kept: below SWAMP_HOME, or where the platform keeps such things."""
+    if config.cache_dir is not None:
+        return config.cache_dir
+    from platformdirs import user_cache_dir
+
+    return user_cache_dir("swampsync")
 
 
 def resolve_namespace(cli: Cli) -> NamespaceChoice:
@@ -118,7 +138,9 @@ def upgrade_repo(cli: Cli, directory: str) -> tuple[str, ...]:
     apply_plan(world.disk, plan)
     changes = [f"wrote {os.path.relpath(file.path, plan.repo_dir)}" for file in plan.files]
     with open_repo(cli) as repo:
-        changes += [f"made {path} a plain file" for path in repo.structural.convert_markers()]
+        # Old versions of swamp left links in directories; the copy of a bucket never held one.
+        links = [] if repo.config.is_remote else repo.structural.convert_markers()
+    changes += [f"made {path} a plain file" for path in links]
     return tuple(changes)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swampsync.config.config_file import write_config_file
 from swampsync.config.datastore import FilesystemSettings
 from swampsync.config.environment import collapse_home, expand_path
 from swampsync.config.settings import RepoConfig, build_layout
-from swampsync.disk import WriteMode
 from swampsync.errors import Conflict, InvalidInput, Refused
 from swampsync.layout import Layout
 from swampsync.maintenance.doctor_backend import Thoroughness
@@ -21,43 +19,13 @@ from swampsync.maintenance.doctor_report import DoctorReport
 from swampsync.maintenance.relocate import clean_source, copy_files, holds_files, plan_relocation
 from swampsync.namespace import ALWAYS_LOCAL_SUBDIRS, DATASTORE_SUBDIRS, Namespace
 from swampsync.registry import Registry
+from swampsync.repo.health import Health, read_health
 from swampsync.repo.parts import Parts
 
+if TYPE_CHECKING:
+    from swampsync.repo.setup_s3 import BucketChoice, BucketSetup
+
 Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """Whether the datastore can be written to."""
-
-    type: str
-    path: str
-    is_healthy: bool
-    message: str
-    latency_ms: float
-    directories: tuple[str, ...]
-    exclude: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Make the document that `datastore status` prints."""
-        document: dict[str, Any] = {
-            "type": self.type,
-            "path": self.path,
-            "healthy": self.is_healthy,
-            "message": self.message,
-            "latencyMs": self.latency_ms,
-            "directories": list(self.directories),
-        }
-        return document | ({"exclude": list(self.exclude)} if self.exclude else {})
-
-    def lines(self) -> list[tuple[str, str]]:
-        """Make the lines that a person reads."""
-        state = f"● {'healthy' if self.is_healthy else 'unhealthy'} ({self.latency_ms:.0f}ms)"
-        lines = [("Type", self.type), ("Path", self.path), ("Health", state)]
-        if not self.is_healthy:
-            lines.append(("Error", self.message))
-        lines.append(("Dirs", ", ".join(self.directories)))
-        return lines + ([("Exclude", ", ".join(self.exclude))] if self.exclude else [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,28 +68,8 @@ class Datastore:
         self._parts = parts
 
     def health(self) -> Health:
-        """Create and remove a small file in the datastore, as swamp does, and time it."""
-        parts = self._parts
-        place = parts.datastore_place
-        probe = posixpath.join(parts.layout.base, f".swamp-health-check-{parts.world.new_id()}")
-        start = parts.world.clock.uptime()
-        kind = "Filesystem datastore"
-        try:
-            with parts.world.disk.open_write(probe, WriteMode.CREATE) as file:
-                file.write(b"")
-            parts.world.disk.unlink(probe)
-            is_healthy, message = True, f"{kind} at {place} is healthy"
-        except OSError as error:
-            is_healthy, message = False, f"{kind} at {place}: {(error.strerror or str(error)).lower()}"
-        return Health(
-            type=parts.config.datastore.type,
-            path=place,
-            is_healthy=is_healthy,
-            message=message,
-            latency_ms=(parts.world.clock.uptime() - start) * 1000,
-            directories=parts.layout.subdirs,
-            exclude=parts.config.exclude,
-        )
+        """Say whether the datastore can be used now, and how fast it answers."""
+        return read_health(self._parts)
 
     def probe(self, *, is_quick: bool = False, on_check: Callable[[str], None] | None = None) -> DoctorReport:
         """Prove on the datastore itself that it keeps its promises, under scratch names that are removed again.
@@ -132,6 +80,13 @@ class Datastore:
         """
         parts = self._parts
         parts.require_member(parts.namespace)
+        thoroughness = Thoroughness.QUICK if is_quick else Thoroughness.FULL
+        if parts.config.is_remote:
+            from swampsync.repo.bucket_probe import keep_report, probe_bucket
+
+            report = probe_bucket(parts, thoroughness=thoroughness, on_check=on_check)
+            keep_report(parts, report)
+            return report
         parts.world.disk.stat(parts.layout.base)
         prefix = "" if parts.namespace.is_solo else f"{parts.namespace}/"
         return probe_directory(
@@ -141,9 +96,15 @@ class Datastore:
             clock=parts.world.clock,
             rng=parts.world.rng,
             spawner=parts.world.spawn,
-            thoroughness=Thoroughness.QUICK if is_quick else Thoroughness.FULL,
+            thoroughness=thoroughness,
             on_check=on_check,
         )
+
+    def setup_s3(self, choice: BucketChoice, *, on_check: Callable[[str], None] | None = None) -> BucketSetup:
+        """Use a bucket from now on; see `swampsync.repo.setup_s3`."""
+        from swampsync.repo.setup_s3 import setup_s3
+
+        return setup_s3(self._parts, choice, on_check=on_check)
 
     def setup_filesystem(
         self,
@@ -173,6 +134,10 @@ class Datastore:
             LockTimeout: Somebody holds the structural lock.
         """
         parts = self._parts
+        if parts.config.is_remote:
+            from swampsync.repo.setup_checks import require_empty_bucket
+
+            require_empty_bucket(parts)
         target = self._target(path, directories, namespace)
         layout = build_layout(target)
         if layout.root == parts.layout.root and layout.subdirs == parts.layout.subdirs:

@@ -1,0 +1,74 @@
+"""`datastore status` and `doctor backend` for a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from swampsync.backends.base import LifecycleRule
+from swampsync.backends.prefixed import Prefixed
+from swampsync.errors import SwampsyncError
+from swampsync.maintenance.doctor_backend import Thoroughness, probe
+from swampsync.maintenance.doctor_report import DoctorReport, Result
+from swampsync.repo.parts import Parts
+
+SCRATCH_DIRECTORY: Final = ".swampsync-doctor"
+# Besides the subdirectories of the datastore, what must never expire.
+_LOG_DIRECTORIES: Final = ("_log", "_checkpoints", "_segments")
+
+
+def reach_bucket(parts: Parts) -> str | None:
+    """Ask the bucket for one listing, once.
+
+    Returns:
+        What went wrong; `None` if nothing did.
+    """
+    try:
+        next(islice(parts.remote.bucket.plain.list(parts.layout.prefix_of("_log")), 1), None)
+    except SwampsyncError as error:
+        return error.message
+    return None
+
+
+def probe_bucket(
+    parts: Parts, *, thoroughness: Thoroughness, on_check: Callable[[str], None] | None = None
+) -> DoctorReport:
+    """Prove on the bucket itself that it keeps its promises, under scratch keys in the namespace.
+
+    Raises:
+        SwampsyncError: It cannot be used at all.
+    """
+    bucket = parts.remote.bucket
+    layout = parts.layout
+
+    def read_rules() -> list[LifecycleRule]:
+        with bucket.administer() as admin:
+            return admin.lifecycle_rules()
+
+    return probe(
+        Prefixed(bucket.plain, parts.namespace),
+        scratch_prefix=layout.prefix_of(SCRATCH_DIRECTORY),
+        clock=parts.world.clock,
+        rng=parts.world.rng,
+        spawner=parts.world.spawn,
+        thoroughness=thoroughness,
+        quotings={name: Prefixed(store, parts.namespace) for name, store in bucket.quotings.items()},
+        lifecycle_rules=read_rules,
+        protected_prefixes=tuple(layout.prefix_of(name) for name in (*_LOG_DIRECTORIES, *layout.subdirs)),
+        on_check=on_check,
+    )
+
+
+def keep_report(parts: Parts, report: DoctorReport) -> None:
+    """Keep with the namespace what the bucket was found to keep; a store that cannot swap is not asked to.
+
+    Raises:
+        SwampsyncError: The record could not be changed.
+    """
+    swaps = report.find("if-match")
+    if swaps is not None and swaps.result is Result.BROKEN:
+        parts.on_notice("the result is not kept in the bucket: it cannot change a record safely")
+        return
+    parts.registry.change_members(parts.namespace, lambda record: replace(record, store_promises=report.to_record()))

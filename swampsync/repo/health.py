@@ -1,0 +1,77 @@
+"""`datastore status`: can the datastore be used now, and how fast does it answer?"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import Any
+
+from swampsync.disk import WriteMode
+from swampsync.repo.parts import Parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether the datastore can be written to."""
+
+    type: str
+    path: str
+    is_healthy: bool
+    message: str
+    latency_ms: float
+    directories: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Make the document that `datastore status` prints."""
+        document: dict[str, Any] = {
+            "type": self.type,
+            "path": self.path,
+            "healthy": self.is_healthy,
+            "message": self.message,
+            "latencyMs": self.latency_ms,
+            "directories": list(self.directories),
+        }
+        return document | ({"exclude": list(self.exclude)} if self.exclude else {})
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Make the lines that a person reads."""
+        state = f"● {'healthy' if self.is_healthy else 'unhealthy'} ({self.latency_ms:.0f}ms)"
+        lines = [("Type", self.type), ("Path", self.path), ("Health", state)]
+        if not self.is_healthy:
+            lines.append(("Error", self.message))
+        lines.append(("Dirs", ", ".join(self.directories)))
+        return lines + ([("Exclude", ", ".join(self.exclude))] if self.exclude else [])
+
+
+def read_health(parts: Parts) -> Health:
+    """Create and remove a small file in a directory, as swamp does, or list in a bucket; and time it."""
+    place = parts.datastore_place
+    start = parts.world.clock.uptime()
+    if parts.config.is_remote:
+        from swampsync.repo.bucket_probe import reach_bucket
+
+        kind, problem = "S3 datastore", reach_bucket(parts)
+    else:
+        kind, problem = "Filesystem datastore", _touch(parts)
+    latency = parts.world.clock.uptime() - start
+    return Health(
+        type=parts.config.datastore.type,
+        path=place,
+        is_healthy=problem is None,
+        message=f"{kind} at {place} is healthy" if problem is None else f"{kind} at {place}: {problem}",
+        latency_ms=latency * 1000,
+        directories=parts.layout.subdirs,
+        exclude=parts.config.exclude,
+    )
+
+
+def _touch(parts: Parts) -> str | None:
+    probe = posixpath.join(parts.layout.base, f".swamp-health-check-{parts.world.new_id()}")
+    try:
+        with parts.world.disk.open_write(probe, WriteMode.CREATE) as file:
+            file.write(b"")
+        parts.world.disk.unlink(probe)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None

@@ -1,0 +1,228 @@
+"""`datastore setup s3`: use a bucket from now on.
+
+Everything that may fail comes before the first write that means anything: what was asked is checked, the bucket is
+reached, what lies there is looked at, and the store proves its promises. Then the namespace is claimed and, last, the
+configuration written. Killed in between, the same command goes on: the claim is this repo's already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from swampsync.config.config_file import write_config_file
+from swampsync.config.datastore import S3_TYPE, S3Settings
+from swampsync.config.document import ConfigDocument, NewValue
+from swampsync.config.environment import DATASTORE, NAMESPACE
+from swampsync.config.settings import Flags, make_config
+from swampsync.errors import InvalidInput
+from swampsync.maintenance.doctor_backend import Thoroughness
+from swampsync.maintenance.doctor_report import DoctorReport
+from swampsync.namespace import Namespace
+from swampsync.repo.bucket_probe import keep_report, probe_bucket
+from swampsync.repo.parts import Parts
+from swampsync.repo.setup_checks import check_claim, require_empty_repo, require_promises
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketChoice:
+    """What was asked for.
+
+    Args:
+        config: The `config:` map of the datastore, as it will be written.
+        namespace: Claimed there; `None` for the configured one.
+        hydration: `full` or `lazy`; `None` leaves it as configured.
+        creates_bucket: Whether the bucket is made if it does not exist.
+        joins: Whether the namespace is another repo's, which this one becomes a member of.
+    """
+
+    config: dict[str, str | int | bool]
+    namespace: str | None = None
+    hydration: str | None = None
+    creates_bucket: bool = False
+    joins: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketSetup:
+    """What setting up a bucket did."""
+
+    url: str
+    where: str
+    settings: S3Settings
+    namespace: str
+    hydration: str
+    source: str
+    is_created: bool
+    report: DoctorReport
+    warnings: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Make the document that `datastore setup s3` prints; swamp's keys first."""
+        document: dict[str, Any] = {
+            "type": S3_TYPE,
+            "path": self.url,
+            "filesCopied": 0,
+            "filesPulled": 0,
+            "bytesCopied": 0,
+            "directoriesMigrated": [],
+            "errors": [],
+        }
+        if self.namespace:
+            document["namespace"] = self.namespace
+        document |= {
+            "sourcePath": self.source,
+            "destinationPath": self.url,
+            "warnings": [dict(warning) for warning in self.warnings],
+            "bucket": self.settings.bucket,
+            "prefix": self.settings.prefix,
+        }
+        if self.settings.endpoint:
+            document["endpoint"] = self.settings.endpoint
+        return document | {
+            "hydrationStrategy": self.hydration,
+            "bucketCreated": self.is_created,
+            "promises": {promise.name: promise.result.value for promise in self.report.promises},
+        }
+
+
+def setup_s3(parts: Parts, choice: BucketChoice, *, on_check: Callable[[str], None] | None = None) -> BucketSetup:
+    """Prove access to a bucket, claim a namespace there, and use it from now on.
+
+    Args:
+        parts: Of the repo as it is configured now.
+        choice: What was asked for.
+        on_check: Told the name of each check of the store as it begins.
+
+    Raises:
+        InvalidInput: A setting cannot be used.
+        BucketNotFound: There is no such bucket.
+        AccessDenied: It may not be used.
+        Refused: The repo has data, other people's objects lie in that place, or the store breaks a promise that
+            sharing it rests on.
+        Conflict: Another repo owns the namespace.
+        NotFound: The namespace to join is nobody's.
+        Unavailable: The server does not answer.
+    """
+    # What the file says now, whatever SWAMP_DATASTORE says today: that is what will be replaced.
+    written = _open_by(parts, parts.config.document)
+    target = _open_asked(parts, plan_configuration(parts, choice))
+    is_same_place = _is_same_place(written, target)
+    if not is_same_place:
+        require_empty_repo(written, target)
+    bucket = target.remote.bucket
+    is_created = choice.creates_bucket and _create_bucket(target)
+    # One try, so that a wrong address is said at once; then whose place it is, before a scratch object lies in it.
+    next(islice(bucket.plain.list(target.layout.prefix_of("_log")), 1), None)
+    registry = target.remote.make_registry(target.layout)
+    check_claim(registry, target.namespace, parts.config.repo_id, joins=choice.joins)
+    report = probe_bucket(target, thoroughness=Thoroughness.QUICK, on_check=on_check)
+    require_promises(report, url=target.remote.settings.url, where=bucket.where)
+    repo_id = parts.require_repo_id()
+    if choice.joins:
+        with target.guard.structural_lock(command="datastore setup"):
+            registry.join(target.namespace, repo_id)
+    else:
+        registry.claim(target.namespace, repo_id)
+    keep_report(target, report)
+    warnings = tuple(_warn(parts, target))
+    document = plan_configuration(parts, choice, etag_quoting=report.etag_quoting)
+    make_config(document, repo_dir=parts.config.repo_dir, environ=_own_environ(parts), flags=Flags())
+    write_config_file(parts.world.disk, document, replaces=parts.config.document)
+    if not is_same_place:
+        # The catalog knows the old place: its rows would be ghosts in the new one.
+        for name in parts.catalog.namespaces():
+            parts.forget(Namespace(name))
+    return BucketSetup(
+        url=target.remote.settings.url,
+        where=bucket.where,
+        settings=target.remote.settings,
+        namespace=target.namespace.name,
+        hydration=target.config.hydration.value,
+        source=written.datastore_place,
+        is_created=is_created,
+        report=report,
+        warnings=warnings,
+    )
+
+
+def plan_configuration(parts: Parts, choice: BucketChoice, *, etag_quoting: str | None = None) -> ConfigDocument:
+    """Make the configuration that points to the bucket; every byte that need not change stays.
+
+    Args:
+        parts: Of the repo as it is configured now.
+        choice: What was asked for.
+        etag_quoting: The form of ETags that the probe found; written where it is not the common one.
+    """
+    config: dict[str, NewValue] = dict(choice.config)
+    if etag_quoting == "bare":
+        config["etagQuoting"] = etag_quoting
+    namespace = Namespace.parse(choice.namespace) if choice.namespace is not None else parts.home
+    document = parts.config.document
+    block: dict[str, NewValue] = {"type": S3_TYPE, "config": config}
+    if not namespace.is_solo:
+        block["namespace"] = namespace.name
+    if choice.hydration is not None:
+        block["hydrationStrategy"] = choice.hydration
+    if not document.has(("datastore",)):
+        return document.set(("datastore",), block)
+    document = document.unset(("datastore", "path"))
+    if document.get(("datastore", "config")) != config:
+        document = document.unset(("datastore", "config"))
+    for key, value in block.items():
+        document = document.set(("datastore", key), value)
+    return document
+
+
+def _own_environ(parts: Parts) -> dict[str, str]:
+    # What is written has to be right by itself, whatever these variables say today.
+    return {name: value for name, value in parts.environ.items() if name not in {DATASTORE, NAMESPACE}}
+
+
+def _open_by(parts: Parts, document: ConfigDocument) -> Parts:
+    config = make_config(document, repo_dir=parts.config.repo_dir, environ=_own_environ(parts), flags=Flags())
+    target = Parts(config, parts.world, parts.environ, parts.command, cache_dir=parts.cache_dir)
+    target.on_notice, target.on_wait = parts.on_notice, parts.on_wait
+    return target
+
+
+def _open_asked(parts: Parts, document: ConfigDocument) -> Parts:
+    try:
+        return _open_by(parts, document)
+    except InvalidInput as error:
+        # The line of a file that was never written would lead nobody anywhere.
+        place, _, problem = error.message.partition("` ")
+        is_placed = place.startswith(f"`{document.path}:")
+        raise InvalidInput(problem if is_placed else error.message, hint="swamp datastore setup s3 --help") from error
+
+
+def _is_same_place(written: Parts, target: Parts) -> bool:
+    now = written.config.datastore
+    if not isinstance(now, S3Settings):
+        return False
+    return now.place == target.remote.settings.place and written.namespace == target.namespace
+
+
+def _create_bucket(target: Parts) -> bool:
+    with ExitStack() as stack:
+        admin = stack.enter_context(target.remote.bucket.administer())
+        if admin.has_bucket():
+            return False
+        admin.create_bucket()
+        return True
+
+
+def _warn(parts: Parts, target: Parts) -> Iterator[dict[str, Any]]:
+    if parts.environ.get(DATASTORE):
+        yield {"message": f"`{DATASTORE}` is set and wins over what was written: unset {DATASTORE}"}
+    if target.namespace.is_solo:
+        names = [manifest.namespace for manifest in target.registry.list_namespaces()]
+        if names:
+            message = (
+                f"other repos use namespaces there ({', '.join(names)}); take one too:"
+                " swamp datastore namespace set NAME"
+            )
+            yield {"message": message, "existingNamespaces": names}
