@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from swampsync.cli.console import Console, count, format_size, printable
 from swampsync.namespace import Namespace
-from swampsync.query.explain import Explanation
-from swampsync.query.run import QueryRun
+
+if TYPE_CHECKING:
+    from swampsync.query.explain import Explanation
+    from swampsync.query.run import QueryRun
 
 # Rows that a table's widths are taken from; the rest of a longer one follows in the same widths.
 _TABLE_ROWS: Final = 2000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from swampsync.query.moments import parse_timestamp
 from swampsync.query.values import EvaluationError
@@ -15,6 +16,17 @@ def register_functions(connection: sqlite3.Connection) -> None:
     except sqlite3.OperationalError:
         connection.create_function("cel_micros", 1, _micros, deterministic=True)
         connection.create_function("cel_matches", 2, _matches, deterministic=True)
+        if connection.execute("SELECT lower('É') = 'É' AND upper('é') = 'é'").fetchone() != (1,):
+            # Built with ICU, SQLite changes more letters than lowerAscii() and upperAscii() may.
+            connection.create_function("lower", 1, _ascii(str.lower), deterministic=True)
+            connection.create_function("upper", 1, _ascii(str.upper), deterministic=True)
+
+
+def _ascii(change: Callable[[str], str]) -> Callable[[str | None], str | None]:
+    def call(text: str | None) -> str | None:
+        return text if text is None else "".join(change(c) if c.isascii() else c for c in text)
+
+    return call
 
 
 def _micros(text: str | None) -> int | None:
