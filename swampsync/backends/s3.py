@@ -10,7 +10,8 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
@@ -27,12 +28,12 @@ from swampsync.backends.base import (
     PreconditionFailed,
     PutMode,
     PutResult,
-    RequestKind,
     RequestObserver,
 )
 from swampsync.backends.checks import check_conditional_size, check_directory_prefix, check_range, range_behind_end
 from swampsync.backends.s3_answers import Operation
 from swampsync.backends.s3_clients import Use
+from swampsync.backends.s3_download import RANGE_BYTES, read_ranges
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_listing import list_range
 from swampsync.backends.s3_requests import S3Requests, is_out_of_range
@@ -41,7 +42,6 @@ from swampsync.backends.s3_upload import read_parts
 from swampsync.errors import SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey, find_key_problem
 
-CHUNK_BYTES: Final = 1 << 20
 SMALL_BYTES: Final = 1 << 20
 SINGLE_PUT_BYTES: Final = 64 << 20
 MAX_DELETE_MANY: Final = 1_000
@@ -55,6 +55,7 @@ class S3Store:
         credentials: What signs the requests.
         on_request: Told every HTTP request, from any thread.
         read_file: Reads the file of certificates that the options may name.
+        new_pool: Makes an executor of so many threads, by which one large object is read.
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class S3Store:
         *,
         on_request: RequestObserver | None = None,
         read_file: Callable[[str], bytes],
+        new_pool: Callable[[int], Executor] = ThreadPoolExecutor,
     ) -> None:
         self._options = options
         self._root = options.root
         self._requests = S3Requests(options, credentials, on_request=on_request, read_file=read_file)
+        self._new_pool = new_pool
         self._quoting = options.etag_quoting
 
     def __repr__(self) -> str:
@@ -112,26 +115,11 @@ class S3Store:
 
     @contextmanager
     def open(self, key: ObjectKey) -> Iterator[tuple[ObjectInfo, Iterator[bytes]]]:
-        """Read an object as chunks of about 1 MiB."""
-        info, found = self._requests.open(key)
-        chunks = iter(found.stream(min_chunk_size=CHUNK_BYTES))
-        received = 0
-
-        def read() -> Iterator[bytes]:
-            nonlocal received
-            while True:
-                chunk = self._requests.ask(Operation.GET, key.text, lambda: next(chunks, None), kind=None)
-                if chunk is None:
-                    break
-                received += len(chunk)
-                yield bytes(chunk)
-            if received != info.size:
-                raise Unavailable(f"object `{key}` ended after {received} of {info.size} bytes", key=key.text)
-
-        try:
-            yield info, read()
-        finally:
-            self._requests.count(RequestKind.GET, received=received)
+        """Read an object as chunks: one request if it is small, ranges side by side if it is large."""
+        first = self.get(key, length=RANGE_BYTES)
+        chunks = read_ranges(first, lambda start, length: self.get(key, start=start, length=length), self._new_pool)
+        with closing(chunks):
+            yield first.info, chunks
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""

@@ -218,7 +218,10 @@ def test_answer_becomes_our_error(name: str, operation: str) -> None:
     assert not error.message.endswith(".")
 
 
-HEAD = f'HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\nETag: "abc"\r\nLast-Modified: {DATE}\r\n\r\n'.encode()
+HEAD = (
+    "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-3999999/4000000\r\nContent-Length: 4000000\r\n"
+    f'ETag: "abc"\r\nLast-Modified: {DATE}\r\n\r\n'
+).encode()
 BODIES = {
     "stalled": (Reply(HEAD + b"x" * 3_000_000, End.STALL), "was silent for 0.2 s"),
     "reset": (Reply(HEAD + b"x" * 3_000_000, End.RESET), "broke"),

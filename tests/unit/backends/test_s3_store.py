@@ -411,6 +411,68 @@ def test_object_of_untold_size_is_an_error() -> None:
         store_at(server).get(KEY)
 
 
+class Ranges:
+    """A server of one large object; `change` makes it another one after so many requests."""
+
+    def __init__(self, body: bytes, *, change_after: int | None = None, new_body: bytes = b"") -> None:
+        self.body = body
+        self.new_body = new_body
+        self.change_after = change_after
+        self.lock = threading.Lock()
+        self.served = 0
+
+    def __call__(self, request: Request) -> Reply:
+        with self.lock:
+            self.served += 1
+            is_new = self.change_after is not None and self.served > self.change_after
+        body, etag = (self.new_body, '"new"') if is_new else (self.body, '"old"')
+        first, last = (int(n) for n in request.headers["range"].removeprefix("bytes=").split("-"))
+        if first >= len(body):
+            return s3_error("416 Range Not Satisfiable", "InvalidRange")
+        last = min(last, len(body) - 1)
+        where = f"bytes {first}-{last}/{len(body)}"
+        return answer("206 Partial Content", body[first : last + 1], ETag=etag, Last_Modified=DATE, Content_Range=where)
+
+
+def test_large_object_is_read_in_ranges_and_given_in_order() -> None:
+    """A large object comes in ranges, each a request, and its chunks in order; a small one in one request."""
+    body = bytes(range(256)) * (5 * PART // 512 + 1)
+    seen: list[tuple[str, int, int]] = []
+    with ScriptedServer(Ranges(body)) as server, store_at(server, seen=seen).open(KEY) as (info, chunks):
+        assert (info.size, info.etag) == (len(body), ETag("old"))
+        assert b"".join(chunks) == body
+    assert sorted(down for _, _, down in seen) == sorted([PART, PART, len(body) - 2 * PART])
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("new_body", [bytes(3 * PART), bytes(PART), b"short"], ids=["as long", "shorter", "tiny"])
+def test_object_that_is_replaced_while_it_is_read_is_an_error(new_body: bytes) -> None:
+    """Ranges of two states are never joined, whatever the size of the new one."""
+    script = Ranges(bytes(3 * PART), change_after=1, new_body=new_body)
+
+    def whole(request: Request) -> Reply:
+        if request.method == "HEAD":
+            return answer("200 OK", ETag='"new"', Last_Modified=DATE)
+        return script(request)
+
+    with (
+        ScriptedServer(whole) as server,
+        store_at(server).open(KEY) as (_, chunks),
+        pytest.raises(Unavailable, match="replaced while it was read"),
+    ):
+        list(chunks)
+
+
+def test_reading_may_stop_early() -> None:
+    """Whoever leaves in the middle of a large object leaves nothing running."""
+    with ScriptedServer(Ranges(bytes(20 * PART))) as server:
+        with store_at(server).open(KEY) as (_, chunks):
+            assert len(next(chunks)) == PART
+            assert len(next(chunks)) == PART
+        assert len(server.requests) <= 7
+    assert next(chunks, None) is None
+
+
 def page(keys: list[str], token: str | None = None) -> Reply:
     entries = "".join(
         f"<Contents><Key>swamp/{k}</Key><LastModified>2026-11-21T10:00:00.000Z</LastModified>"
@@ -474,7 +536,8 @@ def test_impossible_prefix_costs_no_request() -> None:
 def test_requests_are_counted_with_their_bytes() -> None:
     """The hook is told each request once, failed ones too, with the bytes of the bodies."""
     seen: list[tuple[str, int, int]] = []
-    replies = iter([WRITTEN, served(b"12345"), served(b"12345"), s3_error("404 Not Found", "NoSuchKey")])
+    part = answer("206 Partial Content", b"12345", ETag='"e1"', Last_Modified=DATE, Content_Range="bytes 0-4/5")
+    replies = iter([WRITTEN, served(b"12345"), part, s3_error("404 Not Found", "NoSuchKey")])
     with ScriptedServer(lambda _: next(replies)) as server:
         store = store_at(server, seen=seen)
         store.put(KEY, b"123", Create())
