@@ -50,7 +50,7 @@ class TestS3Store(S3Suite):
     create_race_rounds = 5
     swap_race_workers = 3
     swap_race_increments = 5
-    page_counts = (1_001,)
+    page_counts = (60,)
 
     @pytest.fixture
     def store(self, moto: S3Server, places: Iterator[str]) -> S3Store:

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[2] / "swampsync"
 ROOMS: list[set[str]] = [
     {"__main__"},
     {"cli"},
-    {"repo", "__init__"},
+    {"__init__"},
+    {"repo"},
     {"maintenance"},
     {"sync"},
     {"query"},
