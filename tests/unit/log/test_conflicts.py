@@ -75,6 +75,12 @@ def test_renumbering_keeps_our_order_and_uses_no_number_of_ours_again() -> None:
     assert [row.version for row in settled.draft.artifacts] == [3]
 
 
+def test_renumbering_goes_above_our_own_claims() -> None:
+    """The numbers behind the one that is taken are ours in the bucket already, with other content."""
+    decisions, _ = decide(draft(version("state", 4), version("state", 5)), draft(version("state", 4, "theirs")))
+    assert {d.path: d.number for d in decisions} == {f"{STATE}/4": 6, f"{STATE}/5": 7}
+
+
 def test_number_that_was_used_and_removed_is_not_free() -> None:
     """A number that somebody published and removed meanwhile is used."""
     decisions, _ = decide(

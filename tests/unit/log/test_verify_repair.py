@@ -14,7 +14,7 @@ from swampsync.log.log import Log
 from swampsync.log.repair import RepairPlan, Signature, apply_repair_plan, make_repair_plan
 from swampsync.log.rows import ArtifactRow, FilePut
 from swampsync.log.state import NamespaceState
-from swampsync.log.tail import Freshness, Position, tail
+from swampsync.log.tail import BEGINNING, Freshness, Position, tail
 from swampsync.log.verify import ProblemKind, Verification, verify
 from tests.unit.log.conftest import TYPE, Ids, World, Writer, artifact_path, draft, file_put, remove_version, version
 
@@ -236,6 +236,7 @@ def test_many_lost_commits_before_a_checkpoint_give_the_same_state() -> None:
     for seq in (2, 3, 5, 6):
         lose(world, seq)
     plan = repair(world)
+    assert len({p.commit.id for p in tail(world.log, BEGINNING).commits()}) == 8
     assert [(r.seq, r.draft.is_empty) for r in plan.rebuilt] == [(2, True), (3, True), (5, True), (6, False)]
     assert verify(world.log).problems == ()
     world.memory.delete(world.log.layout.checkpoint_key(6))
