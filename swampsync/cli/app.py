@@ -55,6 +55,12 @@ class Interrupted(BaseException):
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit status; nothing escapes but what a test wants to see."""
     console = Console(has_color="NO_COLOR" not in environ)
+    if "_SWAMP_COMPLETE" in environ or "_SWAMPSYNC_COMPLETE" in environ:
+        from swampsync.cli.shell_completion import answer, find_request
+
+        request = find_request(environ)
+        if request is not None:
+            return answer(*request, environ)
     try:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
@@ -62,16 +68,23 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except SwampsyncError as error:
         return report_error(error, console)
     except Interrupted as stop:
-        return 128 + stop.number
+        return _report_interruption(128 + stop.number, console)
     except KeyboardInterrupt:
-        console.stderr.write("Interrupted\n")
-        return EXIT_INTERRUPTED
+        return _report_interruption(EXIT_INTERRUPTED, console)
     except BrokenPipeError:
         # The reader of our output left; that is its right, and nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
         return report_error(_describe_os_error(error), console)
+
+
+def _report_interruption(status: int, console: Console) -> int:
+    if console.is_json:
+        console.stderr.write(json.dumps({"error": "interrupted", "code": "interrupted"}, indent=2) + "\n")
+    else:
+        console.stderr.write("Interrupted\n")
+    return status
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
@@ -109,8 +122,8 @@ def _run(arguments: list[str], environ: Mapping[str, str], console: Console) -> 
         return _report_usage(error, words, console)
     except typer.Exit as stop:
         return int(stop.exit_code)
-    except typer.Abort:
-        return EXIT_INTERRUPTED
+    except typer.Abort:  # what typer makes of Ctrl-C
+        return _report_interruption(EXIT_INTERRUPTED, console)
     return status if isinstance(status, int) else 0
 
 
@@ -146,9 +159,22 @@ def split_words(arguments: list[str]) -> tuple[tuple[str, ...], list[str], dict[
     return words, arguments[position:], leading
 
 
-def build_application(selected: Mapping[tuple[str, ...], str]) -> typer.Typer:
-    """Build the command tree for the selected commands only."""
+def build_application(
+    selected: Mapping[tuple[str, ...], str],
+    *,
+    load: Callable[[str], Callable[..., Any]] | None = None,
+    on_group: Callable[..., None] | None = None,
+) -> typer.Typer:
+    """Build the command tree for the selected commands only.
+
+    Args:
+        selected: Which commands, as in the table.
+        load: Makes the function of a command from its target; by default it is imported.
+        on_group: Takes the options that groups have, where they are not taken off the line before.
+    """
     import typer
+
+    load = load or load_command
 
     settings: dict[str, Any] = {
         "rich_markup_mode": None,
@@ -157,16 +183,16 @@ def build_application(selected: Mapping[tuple[str, ...], str]) -> typer.Typer:
         "no_args_is_help": True,
     }
     root = typer.Typer(name=PROGRAM, help="Many git repos, one team datastore.", **settings)
-    root.callback()(_root)
+    root.callback()(on_group or _root)
     groups: dict[tuple[str, ...], typer.Typer] = {(): root}
     for words, target in selected.items():
         for depth in range(1, len(words)):
             path = words[:depth]
             if path not in groups:
                 groups[path] = typer.Typer(help=GROUP_HELP[path], **settings)
-                groups[path].callback()(_group)
+                groups[path].callback()(on_group or _group)
                 groups[path[:-1]].add_typer(groups[path], name=path[-1])
-        groups[words[:-1]].command(words[-1], context_settings=_context_settings(words))(load_command(target))
+        groups[words[:-1]].command(words[-1], context_settings=_context_settings(words))(load(target))
     return root
 
 

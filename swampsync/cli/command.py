@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from swampsync.cli.completing import complete_namespace
 from swampsync.cli.console import Console
 
 if TYPE_CHECKING:
@@ -50,10 +51,15 @@ class Cli:
         return os.path.relpath(path, self.repo_directory)
 
 
-_COMMON_PARAMETERS: dict[str, tuple[Any, Any]] = {
+COMMON_PARAMETERS: dict[str, tuple[Any, Any]] = {
     "repo_dir": (Annotated[str | None, typer.Option("--repo-dir", "-C", help="Repo to act on.", metavar="DIR")], None),
     "namespace": (
-        Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace to act in.", metavar="NS")],
+        Annotated[
+            str | None,
+            typer.Option(
+                "--namespace", "-n", help="Namespace to act in.", metavar="NS", autocompletion=complete_namespace
+            ),
+        ],
         None,
     ),
     "json": (Annotated[bool, typer.Option("--json", help="Print one JSON document.")], False),
@@ -71,7 +77,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
     parameters = [p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in rest]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in _COMMON_PARAMETERS.items()
+        for name, (annotation, default) in COMMON_PARAMETERS.items()
         if name not in own.parameters
     ]
 

@@ -24,7 +24,9 @@ def _catalog_path(repo_dir: str | None) -> str | None:
 
 
 def _select(context: Any, statement: str, parameters: tuple[str, ...]) -> Iterator[str]:
-    repo_dir = context.params.get("repo_dir") if context is not None else None
+    repo_dir = None
+    while context is not None and repo_dir is None:  # the option stands before the group or after the command
+        repo_dir, context = context.params.get("repo_dir"), context.parent
     path = _catalog_path(repo_dir)
     if path is None:
         return
