@@ -110,7 +110,7 @@ def test_deltas_are_laid_over_the_base_then_folded_then_compacted() -> None:
     writes.write(writer.position)
     base = read_checkpoint(world.log, 1).base
     seen = []
-    for number in range(2, 40):
+    for number in range(2, 24):
         writer.push(draft(put=[file_put(f"files/{rng.getrandbits(128):x}") for _ in range(90)]))
         writes.write(writer.position)
         checkpoint = read_checkpoint(world.log, number)
@@ -142,7 +142,7 @@ def test_checkpoint_upon_a_large_base_does_not_read_it() -> None:
 PATHS = [f"files/{name}" for name in "abcd"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.tuples(

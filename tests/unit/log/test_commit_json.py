@@ -67,7 +67,7 @@ def drafts(data: st.DrawFn) -> CommitDraft:
     return CommitDraft("push", "repo", "me@host", "swampsync/0", put=put, remove=tuple(chosen[cut:]), artifacts=rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(drafts())
 def test_commit_round_trips_canonically(plan: CommitDraft) -> None:
     """What is decoded is what was encoded, and encoding it again gives the same bytes."""

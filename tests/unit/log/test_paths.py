@@ -63,7 +63,7 @@ def test_paths_outside_of_the_shared_subdirectories_are_refused(path: str) -> No
         check_path(path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([*SHARED_SUBDIRS, "other", "_log", "..", "secrets"]),
     st.lists(st.text(st.sampled_from("ab._-~@ :\\\n/é"), max_size=5), max_size=4),

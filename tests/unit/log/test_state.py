@@ -97,7 +97,7 @@ def some_rows(data: st.DrawFn) -> list[Row]:
     return rows
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(some_rows(), some_rows())
 def test_diff_leads_from_one_state_to_the_other(before: list[Row], after: list[Row]) -> None:
     """Taking in the rows of a difference gives the newer state's files and versions."""
