@@ -100,4 +100,36 @@ CREATE TABLE dead_letters (
 CREATE TABLE json_content (sha256 TEXT PRIMARY KEY, size INTEGER NOT NULL, json TEXT NOT NULL)
 """
 
-MIGRATIONS: Final = (Migration("0001-first-tables", _FIRST),)
+# A pending entry keeps its id when it gets another path: whoever publishes it knows it by that. What was claimed in the
+# bucket is closed: it is published as it is, or another number is taken.
+_PENDING: Final = """
+CREATE TABLE pending (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  namespace TEXT NOT NULL,
+  path TEXT NOT NULL,
+  op TEXT NOT NULL,
+  is_version INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  at TEXT NOT NULL,
+  base TEXT,
+  key TEXT,
+  claimed_at TEXT,
+  is_uploaded INTEGER NOT NULL,
+  UNIQUE (namespace, path)
+);
+
+CREATE TABLE sent_commits (
+  namespace TEXT NOT NULL,
+  commit_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  at TEXT NOT NULL,
+  PRIMARY KEY (namespace, commit_id)
+) WITHOUT ROWID;
+
+CREATE TABLE used_paths (namespace TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (namespace, path)) WITHOUT ROWID
+"""
+
+MIGRATIONS: Final = (
+    Migration("0001-first-tables", _FIRST),
+    Migration("0002-pending-work", _PENDING),
+)

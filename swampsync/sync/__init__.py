@@ -1,1 +1,1 @@
-"""Push, pull, hydrate, status."""
+"""Sync: between a bucket's log and this clone's databases and local copy."""

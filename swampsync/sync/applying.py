@@ -1,0 +1,197 @@
+"""Applying commits: what the log says enters both databases in one transaction with the new position.
+
+The catalog is written first and the position last. A process that dies in between applies the same commits again,
+which changes nothing: every row says what is, not what changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from swampsync.catalog.feed import REMOVE, UPSERT
+from swampsync.catalog.files import FileRecord, FileState
+from swampsync.catalog.records import Position as KeptPosition
+from swampsync.catalog.rows import ArtifactKey
+from swampsync.clock import format_timestamp
+from swampsync.log.commit import PublishedCommit
+from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
+from swampsync.log.rows import ArtifactRow, FilePut, Removal, Row
+from swampsync.log.tail import Position
+from swampsync.sync.cataloguing import catalogue_artifacts, metadata_row_of
+from swampsync.sync.clone import Clone, artifact_key_of
+from swampsync.sync.drafting import unit_path
+from swampsync.sync.local_copy import LocalCopy
+from swampsync.sync.pending import Op, PendingWork
+from swampsync.sync.resolving import Resolved, Resolver
+
+
+@dataclass(slots=True)
+class Applied:
+    """What applying commits did.
+
+    Attributes:
+        commits: How many.
+        put: Versions and files that came.
+        removed: Versions and files that went.
+        resolved: What became of pending entries.
+    """
+
+    commits: int = 0
+    put: int = 0
+    removed: int = 0
+    resolved: Resolved = field(default_factory=Resolved)
+
+
+class Applier:
+    """Applies commits to one clone; the caller holds the clone's lock."""
+
+    def __init__(self, clone: Clone, copy: LocalCopy) -> None:
+        self._clone = clone
+        self._copy = copy
+        self._work = PendingWork(clone.state, clone.namespace, clock=clone.clock)
+
+    def apply(self, commits: Sequence[tuple[PublishedCommit, Sequence[Row]]]) -> Applied:
+        """Apply commits in their order, all or none of them.
+
+        Args:
+            commits: Each with its rows, wherever they were.
+        """
+        if not commits:
+            return Applied()
+        clone = self._clone
+        with clone.state.atomic():
+            sent = self._work.sent()
+            resolver = Resolver(clone, self._copy, self._work)
+            applied = Applied(commits=len(commits), resolved=resolver.resolved)
+            touched = resolver.resolved.touched
+            for published, rows in commits:
+                commit = published.commit
+                if commit.is_tombstone:
+                    self._forget_everything(touched)
+                self._raise_highest(rows)
+                resolver.resolve(rows, is_ours=commit.id in sent.get(commit.seq, ()))
+                self._take_in(rows, touched, applied)
+            write_position(clone, Position.of(commits[-1][0]))
+            self._work.forget_sent(commits[-1][0].commit.seq)
+            catalogue_artifacts(clone.catalog, clone.state, touched)
+        remove_leftovers(clone, self._copy, applied.resolved)
+        return applied
+
+    def _raise_highest(self, rows: Iterable[Row]) -> None:
+        numbers = (parse_version_path(row.path) for row in rows)
+        namespace = self._clone.namespace
+        self._clone.state.highest.raise_to(
+            (artifact_key_of(namespace, v.artifact), v.number) for v in numbers if v is not None
+        )
+
+    def _forget_everything(self, touched: set[ArtifactKey]) -> None:
+        """Take in a tombstone: the namespace ended; what is pending is kept."""
+        pending = self._work.paths(Op.PUT)
+        state, namespace = self._clone.state, self._clone.namespace
+        for record in list(state.files.all(namespace)):
+            if unit_path(record.path) not in pending:
+                self._forget_content(record)
+        with state.database.read() as connection:
+            sql = "SELECT type_normalized, model_id, data_name, version FROM metadata WHERE namespace = ?"
+            known = [(ArtifactKey(namespace, *row[:3]), int(row[3])) for row in connection.execute(sql, (namespace,))]
+        gone = [(key, n) for key, n in known if _directory(key, n) not in pending]
+        state.metadata.remove(gone)
+        touched.update(key for key, _ in gone)
+
+    def _take_in(self, rows: Sequence[Row], touched: set[ArtifactKey], applied: Applied) -> None:
+        state, namespace = self._clone.state, self._clone.namespace
+        changes: list[tuple[str, ArtifactKey, int]] = []
+        for row in rows:
+            entry = self._work.find(unit_path(row.path))
+            if isinstance(row, Removal):
+                if entry is None or entry.op is not Op.PUT:
+                    self._take_in_removal(row, touched, changes, applied)
+                continue
+            if entry is not None:  # ours stands above it: another content, or a removal
+                continue
+            if isinstance(row, FilePut):
+                self._take_in_file(row)
+                applied.put += 1
+            elif isinstance(row, ArtifactRow):
+                key = ArtifactKey(namespace, row.model_type, row.model_id, row.name)
+                state.metadata.put([metadata_row_of(namespace, row)])
+                touched.add(key)
+                changes.append((UPSERT, key, row.version))
+        state.feed.record(changes)
+
+    def _take_in_file(self, row: FilePut) -> None:
+        state, namespace = self._clone.state, self._clone.namespace
+        known = state.files.find(namespace, row.path)
+        if known is not None and known.sha256 == row.sha256 and known.state is not FileState.REMOTE:
+            state.files.put([known._replace(state=FileState.SYNCED, key=row.key)])
+            return
+        if known is not None:
+            self._forget_content(known)
+        state.files.put([remote_record(namespace, row)])
+
+    def _take_in_removal(
+        self,
+        row: Removal,
+        touched: set[ArtifactKey],
+        changes: list[tuple[str, ArtifactKey, int]],
+        applied: Applied,
+    ) -> None:
+        state, namespace = self._clone.state, self._clone.namespace
+        version = parse_version_path(row.path)
+        known = state.files.find(namespace, row.path)
+        if known is not None:
+            self._forget_content(known)
+            applied.removed += 1
+        if version is None:
+            note_used(self._clone, [row.path])
+        elif version.file == METADATA_FILE:
+            key = artifact_key_of(namespace, version.artifact)
+            state.metadata.remove([(key, version.number)])
+            touched.add(key)
+            changes.append((REMOVE, key, version.number))
+
+    def _forget_content(self, record: FileRecord) -> None:
+        """Forget a file, and remove what the copy holds of it: until the commit it can be fetched again."""
+        if record.state is not FileState.REMOTE:
+            version = parse_version_path(record.path)
+            if version is not None and version.file == RAW_FILE:
+                self._copy.remove_version(version.directory)
+            else:
+                self._copy.remove(record.path)
+        self._clone.state.files.remove(record.namespace, [record.path])
+
+
+def remote_record(namespace: str, row: FilePut) -> FileRecord:
+    """Make the record of a file whose content is in the bucket only."""
+    return FileRecord(namespace, row.path, FileState.REMOTE, 0, 0, 0, row.size, row.sha256, row.key, None)
+
+
+def write_position(clone: Clone, position: Position) -> None:
+    """Write how far the log was applied, and when."""
+    etag = "" if position.etag is None else position.etag.text
+    at = format_timestamp(clone.clock.now())
+    clone.state.positions.put(KeptPosition(clone.namespace, position.seq, position.id, etag, at))
+
+
+def note_used(clone: Clone, paths: Iterable[str]) -> None:
+    """Note paths whose own key was used once, so that it is never written again."""
+    with clone.state.database.atomic() as connection:
+        rows = [(clone.namespace, path) for path in paths]
+        connection.executemany("INSERT OR IGNORE INTO used_paths VALUES (?, ?)", rows)
+
+
+def remove_leftovers(clone: Clone, copy: LocalCopy, resolved: Resolved) -> None:
+    """Remove what resolving has replaced from the copy, unless it is something else by now."""
+    for path, is_version in resolved.leftovers:
+        record = clone.state.files.find(clone.namespace, f"{path}/{RAW_FILE}" if is_version else path)
+        if record is None or record.state is FileState.REMOTE:
+            if is_version:
+                copy.remove_version(path)
+            else:
+                copy.remove(path)
+    resolved.leftovers.clear()
+
+
+def _directory(key: ArtifactKey, number: int) -> str:
+    return f"data/{key.type_normalized}/{key.model_id}/{key.data_name}/{number}"

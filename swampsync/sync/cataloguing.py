@@ -1,0 +1,114 @@
+"""From what the log says to rows of the catalog: a namespace's rows are a function of its metadata."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+import orjson
+
+from swampsync.artifacts.metadata import Metadata, metadata_from_json, metadata_to_json
+from swampsync.artifacts.metadata_yaml import format_metadata
+from swampsync.artifacts.rows import row_from_metadata
+from swampsync.catalog.catalog import Catalog
+from swampsync.catalog.latest import assign_latest
+from swampsync.catalog.metadata_rows import MetadataRow
+from swampsync.catalog.rows import ArtifactKey, CatalogRow
+from swampsync.catalog.state import SyncState
+from swampsync.errors import DataError
+from swampsync.log.rows import ArtifactRow
+from swampsync.namespace import SOLO, Namespace
+
+_CHUNK = 2_000
+
+
+def metadata_row_of(namespace: str, row: ArtifactRow) -> MetadataRow:
+    """Make the state's row of a log's row."""
+    text = None if row.text is None else row.text.encode()
+    body = orjson.dumps(row.metadata).decode()
+    return MetadataRow(namespace, row.model_type, row.model_id, row.name, row.version, body, text)
+
+
+def make_metadata_row(key: ArtifactKey, metadata: Metadata, *, text: bytes | None = None) -> MetadataRow:
+    """Make the state's row of a version that was written here.
+
+    Args:
+        key: The artifact.
+        metadata: Of the version.
+        text: Its `metadata.yaml`; kept where our own rendering would differ.
+    """
+    if text is not None and text == format_metadata(metadata):
+        text = None
+    return MetadataRow(*key, metadata.version, orjson.dumps(metadata_to_json(metadata)).decode(), text)
+
+
+def artifact_row_of(row: MetadataRow) -> ArtifactRow:
+    """Make the log's row of a state's row."""
+    text = None if row.yaml is None else row.yaml.decode()
+    return ArtifactRow(row.type_normalized, row.model_id, orjson.loads(row.json), text)
+
+
+def metadata_of(row: MetadataRow) -> Metadata:
+    """Read the metadata of a state's row.
+
+    Raises:
+        DataError: It breaks the rules of metadata.
+    """
+    return metadata_from_json(orjson.loads(row.json), source=f"version {row.version} of `{row.data_name}` in the log")
+
+
+def metadata_text_of(row: MetadataRow) -> bytes:
+    """Return the exact bytes of the `metadata.yaml` that a row stands for."""
+    return row.yaml if row.yaml is not None else format_metadata(metadata_of(row))
+
+
+def catalog_rows_of(rows: Iterable[MetadataRow]) -> list[CatalogRow]:
+    """Make the catalog's rows of all versions of one artifact; none if its latest is renamed or deleted."""
+    found: list[CatalogRow] = []
+    highest, is_hidden = 0, False
+    for row in rows:
+        try:
+            metadata = metadata_of(row)
+        except DataError as error:
+            logging.getLogger("swampsync.sync").warning("left out of the catalog: %s", error)
+            continue
+        namespace = Namespace(row.namespace) if row.namespace else SOLO
+        found.append(row_from_metadata(namespace, row.type_normalized, row.model_id, metadata, is_latest=False))
+        if row.version > highest:
+            highest, is_hidden = row.version, metadata.is_deleted
+    return [] if is_hidden else assign_latest(found)
+
+
+def catalogue_artifacts(catalog: Catalog, state: SyncState, keys: Iterable[ArtifactKey]) -> None:
+    """Make the catalog's rows of some artifacts follow the state, in one transaction."""
+    found = [(key, catalog_rows_of(state.metadata.of_artifact(key))) for key in sorted(keys)]
+    if found:
+        catalog.replace_artifacts(found)
+
+
+def catalogue_namespace(catalog: Catalog, state: SyncState, namespace: str) -> None:
+    """Make all of a namespace's rows in the catalog follow the state, in one transaction."""
+    with catalog.loading():
+        catalog.replace_namespace(namespace, _namespace_rows(state, namespace))
+
+
+def _namespace_rows(state: SyncState, namespace: str) -> Iterator[CatalogRow]:
+    for _, rows in groupby(_metadata_rows(state, namespace), key=lambda row: row[:4]):
+        yield from catalog_rows_of(rows)
+
+
+def _metadata_rows(state: SyncState, namespace: str) -> Iterator[MetadataRow]:
+    """Go through a namespace's metadata in the order of the key, some rows at a time."""
+    sql = (
+        "SELECT * FROM metadata WHERE namespace = ? AND (type_normalized, model_id, data_name, version) > (?, ?, ?, ?)"
+        " ORDER BY type_normalized, model_id, data_name, version LIMIT ?"
+    )
+    after: tuple[str, str, str, int] = ("", "", "", 0)
+    while True:
+        with state.database.read() as connection:
+            found = [MetadataRow._make(row) for row in connection.execute(sql, (namespace, *after, _CHUNK))]
+        yield from found
+        if len(found) < _CHUNK:
+            return
+        after = (found[-1].type_normalized, found[-1].model_id, found[-1].data_name, found[-1].version)

@@ -1,0 +1,124 @@
+"""Pull: from where this clone stands to the head of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from swampsync.artifacts.tree import no_check
+from swampsync.backends.base import ETag
+from swampsync.log.catch_up import catch_up
+from swampsync.log.commit import PublishedCommit
+from swampsync.log.log import Log
+from swampsync.log.rows import Row
+from swampsync.log.tail import BEGINNING, Position
+from swampsync.sync.applying import Applied, Applier, write_position
+from swampsync.sync.cataloguing import catalogue_namespace
+from swampsync.sync.clone import Clone
+from swampsync.sync.local_copy import LocalCopy
+from swampsync.sync.starting_over import has_published, start_over
+
+_BATCH_ROWS: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull did.
+
+    Args:
+        position: Where the clone stands now.
+        tailed_at: When the log was listed, in seconds of the clock's uptime.
+        checkpoint: The number of the checkpoint that was begun from; 0 for none.
+        is_replaced: Whether the log was another one than before.
+        applied: What came, and what became of pending entries.
+    """
+
+    position: Position
+    tailed_at: float
+    checkpoint: int
+    is_replaced: bool
+    applied: tuple[Applied, ...]
+
+    @property
+    def commits(self) -> int:
+        """How many commits were applied one by one."""
+        return sum(applied.commits for applied in self.applied)
+
+    @property
+    def is_nothing_new(self) -> bool:
+        """Whether the log was as it is known."""
+        return not self.applied and not self.checkpoint and not self.is_replaced
+
+
+def read_position(clone: Clone) -> Position:
+    """Return how far the log was applied."""
+    kept = clone.state.positions.find(clone.namespace)
+    if kept is None or kept.seq == 0:
+        return BEGINNING
+    return Position(kept.seq, kept.commit_id, ETag(kept.etag) if kept.etag else None)
+
+
+def pull(clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check) -> Pulled:
+    """Apply everything that is new; one request if nothing is. The caller holds the clone's lock.
+
+    Args:
+        clone: Which.
+        copy: Its local copy.
+        check: Called between steps; raises to stop there, whatever was applied stays.
+
+    Raises:
+        DataError: The log is damaged; the key is named, and nothing of the damaged part was applied.
+        Unavailable: The store cannot be reached.
+    """
+    ensure_catalogued(clone)
+    tailed_at = clone.clock.uptime()
+    known = read_position(clone)
+    way = catch_up(clone.log, known)
+    applied: list[Applied] = []
+    if way.starts_over and (way.checkpoint is not None or has_published(clone)):
+        resolved = start_over(clone, copy, way.checkpoint, is_replaced=way.is_replaced)
+        applied.append(Applied(resolved=resolved))
+    applier = Applier(clone, copy)
+    for batch in _batches(clone.log, way.commits()):
+        check()
+        applied.append(applier.apply(batch))
+    if not applied:
+        write_position(clone, way.tail.position)
+    return Pulled(
+        position=read_position(clone),
+        tailed_at=tailed_at,
+        checkpoint=0 if way.checkpoint is None else way.checkpoint.position.seq,
+        is_replaced=way.is_replaced,
+        applied=tuple(applied),
+    )
+
+
+def _batches(log: Log, commits: Iterable[PublishedCommit]) -> Iterator[list[tuple[PublishedCommit, list[Row]]]]:
+    """Read the rows of commits, so many commits at a time as are applied in one transaction."""
+    batch: list[tuple[PublishedCommit, list[Row]]] = []
+    count = 0
+    for published in commits:
+        rows = list(log.rows(published.commit))
+        batch.append((published, rows))
+        count += len(rows)
+        if count >= _BATCH_ROWS:
+            yield batch
+            batch, count = [], 0
+    if batch:
+        yield batch
+
+
+def ensure_catalogued(clone: Clone) -> None:
+    """Fill the catalog from the state where it was lost; one look if it was not.
+
+    The mark is kept for each namespace, because the file may be new while the state is not.
+    """
+    mark = f"swampsync:{clone.namespace}"
+    identity = str(clone.catalog.database.identity())
+    if clone.state.settings.find(mark) == identity and clone.catalog.is_populated():
+        return
+    with clone.catalog.atomic():
+        catalogue_namespace(clone.catalog, clone.state, clone.namespace)
+        clone.catalog.mark_populated()
+    clone.state.settings.put(mark, identity)

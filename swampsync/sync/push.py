@@ -1,0 +1,278 @@
+"""Push: what is pending becomes one commit.
+
+The order is what makes it safe: claims and contents first, each under a key that nobody used; then the id of the commit
+into the state; then the commit. A process that dies leaves objects that no commit names, or a commit that the next pull
+recognises by its id and content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from swampsync.artifacts.tree import no_check
+from swampsync.backends.transfer import Done
+from swampsync.errors import DataError, InvalidInput, SwampsyncError, SyncIncomplete, Unavailable
+from swampsync.log.append import Appended, Appender, UploadsExpired
+from swampsync.log.checkpointing import Checkpointer
+from swampsync.log.commit import CommitDraft, PublishedCommit
+from swampsync.log.log import Log
+from swampsync.sync.applying import Applied, Applier, remove_leftovers
+from swampsync.sync.cataloguing import catalogue_artifacts
+from swampsync.sync.clone import Clone, artifact_key_of
+from swampsync.sync.drafting import make_draft
+from swampsync.sync.local_copy import LocalCopy
+from swampsync.sync.pending import Op, PendingEntry, PendingWork
+from swampsync.sync.pull import Pulled, read_position
+from swampsync.sync.push_plan import PushLimits, PushPlan, check_limits, plan_push, sizes_of
+from swampsync.sync.resolving import Resolver
+from swampsync.sync.uploading import (
+    STREAM_BYTES,
+    KeyTaken,
+    Upload,
+    age_of,
+    is_abandoned,
+    make_upload,
+    side_by_side,
+    upload,
+)
+
+_MAX_ROUNDS = 100
+_MARKED_AT_ONCE = 500
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What a push did.
+
+    Attributes:
+        seq: The number of our commit; 0 if there was nothing to publish.
+        put: Versions and files that were published.
+        removed: Versions and files whose removal was published.
+        size: Bytes of their content.
+        failures: Path and reason of what could not be published; it stays pending.
+        applied: Others' commits that were applied meanwhile, and our own.
+        wrote_checkpoint: Whether a checkpoint was written after it.
+    """
+
+    seq: int = 0
+    put: int = 0
+    removed: int = 0
+    size: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    applied: list[Applied] = field(default_factory=list)
+    wrote_checkpoint: bool = False
+
+
+class Pusher:
+    """Publishes what is pending in one clone; the caller holds the clone's lock."""
+
+    def __init__(self, clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check) -> None:
+        self._clone = clone
+        self._copy = copy
+        self._check = check
+        self._work = PendingWork(clone.state, clone.namespace, clock=clone.clock)
+        self._applier = Applier(clone, copy)
+        self._chosen: set[int] = set()
+        self._pushed = Pushed()
+        self._draft: CommitDraft | None = None
+
+    def plan(self) -> PushPlan:
+        """Plan a push of everything that is pending; makes no request."""
+        entries = self._work.entries()
+        return plan_push(entries, sizes_of(self._clone, entries))
+
+    def push(self, pulled: Pulled, limits: PushLimits | None = None) -> Pushed:
+        """Publish everything that is pending.
+
+        Args:
+            pulled: What the pull before it found.
+            limits: See `PushLimits`.
+
+        Raises:
+            Refused: The plan goes beyond the limits; nothing was written.
+            SyncIncomplete: Some of it could not be published; the rest was, and the error carries the reasons.
+            Unavailable: The store cannot be reached; everything stays pending.
+        """
+        plan = self.plan()
+        check_limits(self._clone, plan, limits or PushLimits())
+        self._pushed = Pushed()
+        self._chosen = {entry.id for entry in plan.entries}
+        if plan.entries:
+            try:
+                self._publish(pulled, _kind_of(plan.entries))
+            except UploadsExpired:
+                # What was uploaded is abandoned; a second try takes new numbers and keys.
+                self._publish(pulled, _kind_of(plan.entries))
+        return self._pushed
+
+    def _publish(self, pulled: Pulled, kind: str) -> None:
+        clone = self._clone
+        self._upload_all()
+        self._draft = make_draft(clone, self._entries(), kind=kind)
+        ages = [age for age in (age_of(clone, entry) for entry in self._entries()) if age is not None]
+        now = clone.clock.uptime()
+        appender = Appender(clone.log, clone.clock, clone.rng, clone.new_id, self._work.remember_sent)
+        appended = appender.append(
+            self._draft,
+            self._recheck,
+            position=read_position(clone),
+            tailed_at=pulled.tailed_at,
+            uploaded_at=now - max([0.0, *ages]),
+        )
+        self._take_in(appended)
+
+    def _entries(self) -> list[PendingEntry]:
+        return [entry for entry in self._work.entries() if entry.id in self._chosen]
+
+    def _recheck(self, newer: Sequence[PublishedCommit], draft: CommitDraft) -> CommitDraft:
+        self._pushed.applied.append(self._applier.apply([(p, list(self._clone.log.rows(p.commit))) for p in newer]))
+        self._upload_all()
+        self._draft = make_draft(self._clone, self._entries(), kind=draft.kind)
+        return self._draft
+
+    def _take_in(self, appended: Appended) -> None:
+        clone, pushed = self._clone, self._pushed
+        ours, draft = appended.published, self._draft
+        if ours is not None and draft is not None:
+            pushed.seq = ours.commit.seq
+            pushed.removed = sum(1 for entry in self._entries() if entry.op is Op.REMOVE)
+            pushed.put = sum(1 for entry in self._entries() if entry.op is Op.PUT)
+            pushed.size = sum(row.size for row in draft.put)
+            self._applier.apply([(ours, list(draft.rows()))])
+            clone.state.dead_letters.remove(clone.namespace, [row.path for row in draft.put])
+        if appended.later:
+            later = [(p, list(clone.log.rows(p.commit))) for p in appended.later]
+            pushed.applied.append(self._applier.apply(later))
+        if appended.is_late:
+            raise SyncIncomplete(
+                "the push took longer than a day, so what it uploaded may have been removed",
+                hint="swamp datastore verify",
+            )
+        pushed.wrote_checkpoint = write_checkpoint_if_due(clone)
+
+    # --- uploads -----------------------------------------------------------------------------------
+
+    def _upload_all(self) -> None:
+        """Upload what is not there yet; what cannot be is left out of the push, and numbers that are taken change."""
+        for _ in range(_MAX_ROUNDS):
+            waiting = self._claim_all()
+            if not waiting or not self._upload_round(waiting):
+                return
+        raise Unavailable("others take every number that this push tries to claim", hint="swamp datastore sync")
+
+    def _claim_all(self) -> list[Upload]:
+        """Note what is about to be uploaded, in one transaction."""
+        clone = self._clone
+        waiting: list[Upload] = []
+        with self._renumbering() as resolver:
+            for entry in self._entries():
+                if entry.op is not Op.PUT or (entry.is_uploaded and not is_abandoned(clone, entry)):
+                    continue
+                is_resumed = entry.claimed_at is not None and not is_abandoned(clone, entry)
+                try:
+                    if entry.claimed_at is not None and not is_resumed:
+                        self._abandon(entry, resolver)
+                    elif not is_resumed:
+                        self._work.claim(entry, key=self._choose_key(entry))
+                    waiting.append(make_upload(clone, self._work.get(entry.id), is_resumed=is_resumed))
+                except (DataError, OSError) as error:
+                    self._fail(entry, error)
+        return waiting
+
+    def _upload_round(self, waiting: list[Upload]) -> bool:
+        """Upload; say whether some took another number or key and must be uploaded again."""
+        clone = self._clone
+        done: list[int] = []
+        taken: list[PendingEntry] = []
+        stop: SwampsyncError | None = None
+        outcomes = side_by_side(clone, waiting, lambda item: upload(clone, self._copy, item))
+        try:
+            for outcome in outcomes:
+                self._check()
+                entry = outcome.item.entry
+                if isinstance(outcome, Done):
+                    done.append(entry.id)
+                    if len(done) >= _MARKED_AT_ONCE:
+                        self._work.mark_uploaded(done)
+                        done.clear()
+                elif isinstance(outcome.error, KeyTaken):
+                    taken.append(entry)
+                elif isinstance(outcome.error, OSError | DataError | InvalidInput):
+                    self._fail(entry, outcome.error)
+                else:
+                    stop = outcome.error
+                    break
+        finally:
+            outcomes.close()
+            self._work.mark_uploaded(done)
+        if stop is not None:
+            raise stop
+        with self._renumbering() as resolver:
+            for entry in taken:
+                self._abandon(entry, resolver)
+        return bool(taken)
+
+    @contextmanager
+    def _renumbering(self) -> Iterator[Resolver]:
+        """Make one transaction of what is renumbered inside the block; what that replaces is removed after it."""
+        clone = self._clone
+        resolver = Resolver(clone, self._copy, self._work)
+        with clone.state.atomic():
+            yield resolver
+            catalogue_artifacts(clone.catalog, clone.state, resolver.resolved.touched)
+        remove_leftovers(clone, self._copy, resolver.resolved)
+        if resolver.resolved.renumbered:
+            self._pushed.applied.append(Applied(resolved=resolver.resolved))
+
+    def _abandon(self, entry: PendingEntry, resolver: Resolver) -> None:
+        """Give up an upload: another number for a version, another key for a file."""
+        clone = self._clone
+        if not entry.is_version:
+            self._work.claim(entry, key=f"{entry.path}~{clone.new_id().replace('-', '')[:8]}")
+            return
+        artifact = entry.path.rpartition("/")[0]
+        number = clone.state.highest.find(artifact_key_of(clone.namespace, artifact)) + 1
+        resolver.renumber(entry, number)
+        self._work.claim(self._work.get(entry.id), key=None)
+
+    def _choose_key(self, entry: PendingEntry) -> str | None:
+        """Choose where a file goes: its path the first time that it is used, a key of its own afterwards."""
+        if entry.is_version:
+            return None
+        clone = self._clone
+        record = clone.state.files.find(clone.namespace, entry.path)
+        is_large = record is not None and record.size > STREAM_BYTES
+        if entry.base is None and not is_large and not _was_used(clone, entry.path):
+            return None
+        return f"{entry.path}~{clone.new_id().replace('-', '')[:8]}"
+
+    def _fail(self, entry: PendingEntry, error: Exception) -> None:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        self._chosen.discard(entry.id)
+        self._pushed.failures.append((entry.path, reason))
+        self._clone.state.dead_letters.record(self._clone.namespace, entry.path, error=reason)
+
+
+def write_checkpoint_if_due(clone: Clone) -> bool:
+    """Write a checkpoint if there was none for long; no failure of it is a failure of the push."""
+    head = read_position(clone)
+    setting = f"checkpoint:{clone.namespace}"
+    newest = int(clone.state.settings.find(setting) or 0)
+    log = Log(clone.log.store, clone.layout, clone.pool)
+    outcome = Checkpointer(log, clone.clock, clone.new_id, clone.tool).write_if_due(head, newest_known=newest)
+    if outcome.newest != newest:
+        clone.state.settings.put(setting, str(outcome.newest))
+    return outcome.is_written
+
+
+def _was_used(clone: Clone, path: str) -> bool:
+    with clone.state.database.read() as connection:
+        sql = "SELECT EXISTS (SELECT 1 FROM used_paths WHERE namespace = ? AND path = ?)"
+        return bool(connection.execute(sql, (clone.namespace, path)).fetchone()[0])
+
+
+def _kind_of(entries: Sequence[PendingEntry]) -> str:
+    kinds = {entry.kind for entry in entries}
+    return kinds.pop() if len(kinds) == 1 else "push"

@@ -1,0 +1,119 @@
+"""What a push would do, before it does it: requests, bytes, and whether it may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from swampsync.backends.counting import PART_BYTES
+from swampsync.catalog.files import FileState
+from swampsync.errors import Refused
+from swampsync.log.commit import MAX_INLINE_ENTRIES
+from swampsync.log.paths import RAW_FILE
+from swampsync.sync.clone import Clone
+from swampsync.sync.pending import Op, PendingEntry
+
+# Of a row in a commit, and of a row in a segment, about.
+_ROW_BYTES: Final = 450
+_PACKED_ROW_BYTES: Final = 90
+_ROWS_IN_SEGMENT: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class PushLimits:
+    """What a push may do.
+
+    Args:
+        max_requests: Stop before the first write if more would be needed; `None` for any number.
+        max_delete: How many files may be removed; `None` for at most half of what there is.
+        is_confirmed: Whether any number may be removed.
+    """
+
+    max_requests: int | None = None
+    max_delete: int | None = None
+    is_confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PushPlan:
+    """What is pending, and what it takes to publish it.
+
+    Args:
+        entries: In the order in which they were recorded.
+        puts: How many versions and files.
+        removals: How many versions and files.
+        requests: About how many.
+        size: Bytes that go up, about.
+    """
+
+    entries: tuple[PendingEntry, ...]
+    puts: int
+    removals: int
+    requests: int
+    size: int
+
+
+def plan_push(entries: Sequence[PendingEntry], sizes: dict[str, int]) -> PushPlan:
+    """Plan a push.
+
+    Args:
+        entries: What is pending.
+        sizes: Bytes of content by the path of the entry.
+    """
+    puts = [entry for entry in entries if entry.op is Op.PUT]
+    removals = len(entries) - len(puts)
+    if not entries:
+        return PushPlan((), 0, 0, 0, 0)
+    requests = size = rows = 0
+    for entry in puts:
+        rows += 2 if entry.is_version else 1
+        if entry.is_uploaded:
+            continue
+        content = sizes.get(entry.path, 0)
+        size += content
+        requests += 1 if content <= PART_BYTES else 2 + -(-content // PART_BYTES)
+        if entry.is_version:
+            requests += 1
+            size += _ROW_BYTES
+    rows += sum(2 if entry.is_version else 1 for entry in entries if entry.op is Op.REMOVE)
+    if rows > MAX_INLINE_ENTRIES:
+        requests += -(-rows // _ROWS_IN_SEGMENT)
+        size += rows * _PACKED_ROW_BYTES
+    else:
+        size += rows * _ROW_BYTES
+    return PushPlan(tuple(entries), len(puts), removals, requests + 1, size)
+
+
+def sizes_of(clone: Clone, entries: Sequence[PendingEntry]) -> dict[str, int]:
+    """Look up how large the content of entries is."""
+    found: dict[str, int] = {}
+    for entry in entries:
+        path = f"{entry.path}/{RAW_FILE}" if entry.is_version else entry.path
+        record = clone.state.files.find(clone.namespace, path) if entry.op is Op.PUT else None
+        if record is not None:
+            found[entry.path] = record.size
+    return found
+
+
+def check_limits(clone: Clone, plan: PushPlan, limits: PushLimits) -> None:
+    """Refuse a plan that goes beyond what it may.
+
+    Raises:
+        Refused: It needs too many requests, or removes too much; nothing was written.
+    """
+    if limits.max_requests is not None and plan.requests > limits.max_requests:
+        raise Refused(
+            f"this push needs about {plan.requests} requests, and {limits.max_requests} are allowed",
+            hint=f"swamp datastore sync --max-requests {plan.requests}",
+        )
+    if limits.is_confirmed or not plan.removals:
+        return
+    counts = clone.state.files.count(clone.namespace)
+    published = sum(number for state, (number, _) in counts.items() if state is not FileState.PENDING)
+    allowed = limits.max_delete if limits.max_delete is not None else (published + plan.removals) // 2
+    if plan.removals > allowed:
+        raise Refused(
+            f"this push would remove {plan.removals} of {published + plan.removals} files, and {allowed} are allowed",
+            hint="if that is meant: swamp datastore sync --yes",
+        )

@@ -1,0 +1,169 @@
+"""Uploading: claims and contents of pending entries, side by side, each key written once.
+
+Creating `{N}/metadata.yaml` claims a version's number; the content follows under the claim. Before the first request
+an entry is marked as claimed, so that a process that dies and comes back goes on with what is its own; after a day
+that is given up, because vacuum may take what no commit names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import BinaryIO, Final, cast
+
+from swampsync.backends.base import Create, ObjectExists, ObjectNotFound
+from swampsync.backends.transfer import Done, Failed, run_many
+from swampsync.catalog.files import FileRecord
+from swampsync.clock import parse_timestamp
+from swampsync.errors import DataError, InvalidInput, SwampsyncError
+from swampsync.layout import ObjectKey
+from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
+from swampsync.sync.cataloguing import metadata_text_of
+from swampsync.sync.clone import Clone, artifact_key_of
+from swampsync.sync.local_copy import LocalCopy, WrongContent
+from swampsync.sync.pending import PendingEntry
+
+RESUME_SECONDS: Final = 23 * 3600.0
+STREAM_BYTES: Final = 4 * 1024 * 1024
+_CHUNK: Final = 1 << 20
+
+
+class KeyTaken(InvalidInput):
+    """Somebody else has the key: another number or key must be taken."""
+
+    code = "key_taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One entry with what is to be uploaded of it.
+
+    Args:
+        entry: The entry, claimed.
+        record: Of its content.
+        metadata: The version's `metadata.yaml`; `None` for other files.
+        is_resumed: Whether an earlier process may have uploaded some of it.
+    """
+
+    entry: PendingEntry
+    record: FileRecord
+    metadata: bytes | None
+    is_resumed: bool
+
+
+def age_of(clone: Clone, entry: PendingEntry) -> float | None:
+    """Return how many seconds ago an entry's upload began, `None` if it did not."""
+    if entry.claimed_at is None:
+        return None
+    return (clone.clock.now() - parse_timestamp(entry.claimed_at)).total_seconds()
+
+
+def is_abandoned(clone: Clone, entry: PendingEntry) -> bool:
+    """Say whether an upload began too long ago to be published, or at a time that has not come yet."""
+    age = age_of(clone, entry)
+    return age is not None and not -60.0 <= age <= RESUME_SECONDS
+
+
+def make_upload(clone: Clone, entry: PendingEntry, *, is_resumed: bool) -> Upload:
+    """Find what is to be uploaded of an entry.
+
+    Raises:
+        DataError: The state lacks what belongs to it.
+    """
+    path = f"{entry.path}/{RAW_FILE}" if entry.is_version else entry.path
+    record = clone.state.files.find(clone.namespace, path)
+    if record is None:
+        raise DataError(f"nothing is known of the content of `{entry.path}`", key=entry.path)
+    if not entry.is_version:
+        return Upload(entry, record, None, is_resumed)
+    version = parse_version_path(path)
+    assert version is not None
+    row = clone.state.metadata.find(artifact_key_of(clone.namespace, version.artifact), version.number)
+    if row is None:
+        raise DataError(f"nothing is known of the metadata of `{entry.path}`", key=entry.path)
+    return Upload(entry, record, metadata_text_of(row), is_resumed)
+
+
+def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
+    """Upload one entry; called from many threads.
+
+    Raises:
+        KeyTaken: Somebody else has its number or key.
+        WrongContent: The local file does not hold what was recorded.
+        OSError: The local file cannot be read.
+    """
+    entry, record = item.entry, item.record
+    if record.size <= STREAM_BYTES:
+        body = copy.read(record.path)
+        if hashlib.sha256(body).hexdigest() != record.sha256:
+            raise WrongContent(f"`{record.path}` was changed after it was recorded", key=record.path)
+        _claim(clone, item)
+        _create(clone, clone.layout.key(entry.key or record.path), body)
+        return
+    with copy.open(record.path) as stream:
+        _claim(clone, item)
+        key = clone.layout.key(entry.key or record.path)
+        if item.is_resumed and _is_whole(clone, key, record):
+            return
+        counted = _Digested(stream)
+        clone.log.store.put_stream(key, cast("BinaryIO", counted))
+    if counted.digest.hexdigest() != record.sha256:
+        raise WrongContent(f"`{record.path}` was changed after it was recorded", key=record.path)
+
+
+def _claim(clone: Clone, item: Upload) -> None:
+    if item.metadata is not None:
+        _create(clone, clone.layout.key(f"{item.entry.path}/{METADATA_FILE}"), item.metadata)
+
+
+def _create(clone: Clone, key: ObjectKey, body: bytes) -> None:
+    """Create an object, or find that it is there with exactly these bytes: then it was us."""
+    try:
+        clone.log.store.put(key, body, Create())
+    except ObjectExists as error:
+        if clone.log.store.get(key).body != body:
+            raise KeyTaken(f"somebody else has `{key}`", key=key.text) from error
+
+
+def _is_whole(clone: Clone, key: ObjectKey, record: FileRecord) -> bool:
+    """Look whether a large object is there already with the right content."""
+    try:
+        if clone.log.store.head(key).size != record.size:
+            return False
+        digest = hashlib.sha256()
+        with clone.log.store.open(key) as (_, chunks):
+            for chunk in chunks:
+                digest.update(chunk)
+    except ObjectNotFound:
+        return False
+    return digest.hexdigest() == record.sha256
+
+
+class _Digested:
+    """A file whose bytes are hashed as they are read."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(_CHUNK if size < 0 else size)
+        self.digest.update(data)
+        return data
+
+
+def side_by_side(
+    clone: Clone, items: Iterable[Upload], act: Callable[[Upload], None]
+) -> Generator[Done[Upload, None] | Failed[Upload], None, None]:
+    """Act on items, in the clone's pool if it has one."""
+    if clone.pool is not None:
+        yield from run_many(items, act, pool=clone.pool, concurrency=clone.concurrency)
+        return
+    for item in items:
+        try:
+            act(item)
+        except (SwampsyncError, OSError) as error:
+            yield Failed(item, error)
+        else:
+            yield Done(item, None)
