@@ -105,13 +105,13 @@ def test_deltas_are_laid_over_the_base_then_folded_then_compacted() -> None:
     world = World()
     writer = world.writer()
     rng = random.Random(3)
-    writer.push(draft(put=[file_put(f"files/{rng.getrandbits(128):x}", str(n)) for n in range(3_000)]))
+    writer.push(draft(put=[file_put(f"files/{rng.getrandbits(128):x}", str(n)) for n in range(1_500)]))
     writes = checkpointer(world)
     writes.write(writer.position)
     base = read_checkpoint(world.log, 1).base
     seen = []
-    for number in range(2, 24):
-        writer.push(draft(put=[file_put(f"files/{rng.getrandbits(128):x}") for _ in range(90)]))
+    for number in range(2, 34):
+        writer.push(draft(put=[file_put(f"files/{rng.getrandbits(128):x}") for _ in range(45)]))
         writes.write(writer.position)
         checkpoint = read_checkpoint(world.log, number)
         assert len(checkpoint.deltas) <= MAX_DELTAS
