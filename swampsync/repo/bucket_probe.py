@@ -61,8 +61,13 @@ def probe_bucket(
     )
 
 
-def keep_report(parts: Parts, report: DoctorReport) -> None:
+def keep_report(parts: Parts, report: DoctorReport, *, member: str | None = None) -> None:
     """Keep with the namespace what the bucket was found to keep; a store that cannot swap is not asked to.
+
+    Args:
+        parts: Of the repo.
+        report: What was found.
+        member: Noted as a member in the same change: a claim that was cut short may have left that out.
 
     Raises:
         SwampsyncError: The record could not be changed.
@@ -71,4 +76,7 @@ def keep_report(parts: Parts, report: DoctorReport) -> None:
     if swaps is not None and swaps.result is Result.BROKEN:
         parts.on_notice("the result is not kept in the bucket: it cannot change a record safely")
         return
-    parts.registry.change_members(parts.namespace, lambda record: replace(record, store_promises=report.to_record()))
+    members = [member] if member is not None else []
+    parts.registry.change_members(
+        parts.namespace, lambda record: replace(record.with_members(members), store_promises=report.to_record())
+    )

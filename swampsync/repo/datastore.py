@@ -13,6 +13,8 @@ from swampsync.config.environment import collapse_home, expand_path
 from swampsync.config.settings import RepoConfig, build_layout
 from swampsync.errors import Conflict, InvalidInput, Refused
 from swampsync.layout import Layout
+from swampsync.locks.directory_guard import DirectoryGuard
+from swampsync.locks.guard import LockGuard
 from swampsync.maintenance.doctor_backend import Thoroughness
 from swampsync.maintenance.doctor_directory import probe_directory
 from swampsync.maintenance.doctor_report import DoctorReport
@@ -148,7 +150,9 @@ class Datastore:
             registry = Registry(parts.world.disk, parts.world.clock, layout, new_id=parts.world.new_id)
             registry.claim(layout.namespace, parts.require_repo_id())
         with ExitStack() as stack:
-            guards = [parts.guard, parts.guard_for(layout)] if layout.root != parts.layout.root else [parts.guard]
+            guards: list[LockGuard] = [parts.guard]
+            if layout.root != parts.layout.root:
+                guards.append(DirectoryGuard(layout, parts.world.disk, parts.keeper_parts))
             held = [stack.enter_context(guard.structural_lock(command="datastore setup")) for guard in guards]
 
             def check() -> None:

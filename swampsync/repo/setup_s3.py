@@ -127,7 +127,7 @@ def setup_s3(parts: Parts, choice: BucketChoice, *, on_check: Callable[[str], No
             registry.join(target.namespace, repo_id)
     else:
         registry.claim(target.namespace, repo_id)
-    keep_report(target, report)
+    keep_report(target, report, member=repo_id)
     warnings = tuple(_warn(parts, target))
     document = plan_configuration(parts, choice, etag_quoting=report.etag_quoting)
     make_config(document, repo_dir=parts.config.repo_dir, environ=_own_environ(parts), flags=Flags())
