@@ -62,8 +62,9 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         if request is not None:
             return answer(*request, environ)
     try:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and `&` leave it
+                signal.signal(number, _interrupt)
         return _run(list(arguments), environ, console)
     except SwampsyncError as error:
         return report_error(error, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from swampsync.cli.arguments import AllNamespaces, Cached, Model, ModelOption, Name, NameOption, choose
 from swampsync.cli.command import Cli, command
 from swampsync.cli.console import Console, count, format_size, printable
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from swampsync.repo import ModelListing, Repo, Version
@@ -62,24 +63,36 @@ def _write_content(cli: Cli, repo: Repo, version: Version, output: str) -> None:
             cli.console.stdout.buffer.write(chunk)
         cli.console.stdout.buffer.flush()
         return
-    # A partly written file must not look like the artifact: it gets its name when the checksum has been verified.
-    target = os.path.abspath(output)
+    target = os.path.realpath(output)
     if os.path.isdir(target):
         raise InvalidInput(
             f"`{printable(output)}` is a directory", hint=f"--output {output.rstrip('/')}/{version.metadata.name}"
         )
+    if not os.path.isdir(os.path.dirname(target)):
+        raise NotFound(f"no such directory: `{printable(os.path.dirname(output))}`", key=output)
+    if os.path.exists(target) and not os.path.isfile(target):
+        # A device or a pipe is written to; a file in its place would be another thing.
+        with open(target, "wb") as file:
+            file.writelines(repo.reading.read(version))
+    else:
+        _replace_file(repo, version, target)
+    size = format_size(version.metadata.size or 0)
+    cli.console.note(f"Wrote {version.metadata.name} v{version.metadata.version} ({size}) to {output}")
+
+
+def _replace_file(repo: Repo, version: Version, target: str) -> None:
+    """Write a file under another name first: a part of the content must never look like the artifact."""
     partial = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.part")
     try:
         with open(partial, "xb") as file:
-            for chunk in repo.reading.read(version):
-                file.write(chunk)
+            file.writelines(repo.reading.read(version))
+        if os.path.exists(target):
+            shutil.copymode(target, partial)
         os.replace(partial, target)
     except BaseException:
         if os.path.lexists(partial):
             os.unlink(partial)
         raise
-    size = format_size(version.metadata.size or 0)
-    cli.console.note(f"Wrote {version.metadata.name} v{version.metadata.version} ({size}) to {output}")
 
 
 def _content(repo: Repo, version: Version) -> tuple[Any, str | None]:

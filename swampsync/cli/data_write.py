@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, BinaryIO
 
@@ -129,7 +130,7 @@ def import_(
     """Put every file of a directory, each as an artifact named by its path with `/` made `-`."""
     with cli.repo() as repo, cli.console.progress("Importing") as bar:
         result = repo.data.import_directory(
-            directory,
+            os.path.abspath(directory),
             model,
             model_type=type,
             tags=parse_tags(tag or []),

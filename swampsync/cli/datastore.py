@@ -8,6 +8,7 @@ import typer
 
 from swampsync.cli.command import Cli, command
 from swampsync.cli.console import count, format_size, printable
+from swampsync.cli.namespace import warn_of_underscore
 
 
 @command
@@ -40,6 +41,8 @@ def setup_filesystem(
         result = repo.datastore.setup_filesystem(
             path, directories=wanted, namespace=chosen, skip_migration=skip_migration, progress=bar
         )
+    if chosen is not None:
+        warn_of_underscore(cli.console, chosen)
     if cli.console.is_json:
         cli.console.document(result.to_json())
     else:

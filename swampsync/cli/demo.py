@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
 import tempfile
-from contextlib import chdir
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from typing import Annotated
 
 import typer
@@ -63,24 +64,63 @@ def demo(
         return _play(cli, directory)
 
 
-def _play(cli: Cli, directory: str) -> int:
+def _document(cli: Cli, directory: str, environ: dict[str, str]) -> int:
+    """Print the story as one document: every command with its status and what it printed."""
+    steps = []
+    with chdir(directory):
+        _write_files()
+        for step in STORY:
+            if len(step) > 1:
+                out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True), io.StringIO()
+                with redirect_stdout(out), redirect_stderr(err):
+                    status = run_step(step, environ)
+                out.seek(0)
+                steps.append(
+                    {
+                        "command": shlex.join(("swamp", *step)),
+                        "status": status,
+                        "out": out.read(),
+                        "err": err.getvalue(),
+                    }
+                )
+    cli.console.document({"steps": steps})
+    return 0
+
+
+def run_step(step: tuple[str, ...], environ: dict[str, str]) -> int:
+    """Run one command of the story.
+
+    Raises:
+        SwampsyncError: It ended otherwise than the story says.
+    """
     from swampsync.cli.app import run
 
+    status = run(step, environ)
+    if (status != 0) != (step in EXPECTED_FAILURES):
+        raise SwampsyncError(f"the demo's command `swamp {shlex.join(step)}` ended with status {status}")
+    return status
+
+
+def _write_files() -> None:
+    for name, content in FILES.items():
+        with open(name, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+
+
+def _play(cli: Cli, directory: str) -> int:
     environ = {k: v for k, v in cli.environ.items() if not k.startswith("SWAMP_")}
+    if cli.console.is_json:
+        return _document(cli, directory, environ)
     with chdir(directory):
-        for name, content in FILES.items():
-            with open(name, "w", encoding="utf-8") as file:
-                json.dump(content, file)
+        _write_files()
         for step in STORY:
             if len(step) == 1:
                 cli.console.line(f"\n{step[0]}")
                 continue
             cli.console.line(f"\n$ swamp {shlex.join(step)}")
             cli.console.stdout.flush()
-            status = run(step, environ)
+            run_step(step, environ)
             cli.console.stdout.flush()
             cli.console.stderr.flush()
-            if (status != 0) != (step in EXPECTED_FAILURES):
-                raise SwampsyncError(f"the demo's command `swamp {shlex.join(step)}` ended with status {status}")
     cli.console.line("\n# Done. `swamp --help` shows the rest.")
     return 0

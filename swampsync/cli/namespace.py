@@ -8,12 +8,19 @@ import typer
 
 from swampsync.cli.command import Cli, command
 from swampsync.cli.completing import complete_namespace
-from swampsync.cli.console import count, format_size, printable
+from swampsync.cli.console import Console, count, format_size, printable
 
 MIGRATION_WARNING = (
     "Existing data remains at the old un-namespaced path. "
     "Run 'swamp datastore namespace migrate --confirm' to move it to the namespaced layout."
 )
+
+
+def warn_of_underscore(console: Console, name: str) -> None:
+    """Say it when a namespace is chosen that the original swamp would not take."""
+    if "_" in name:
+        console.warn(f"the original swamp does not accept the `_` in `{name}`")
+
 
 Slug = Annotated[str | None, typer.Argument(metavar="NAME", help="Namespace.", autocompletion=complete_namespace)]
 
@@ -23,8 +30,7 @@ def set_(cli: Cli, name: Slug = None) -> None:
     """Choose this repo's namespace and claim it; without a name, the directory's."""
     with cli.repo() as repo:
         result = repo.namespaces.set(name)
-    if not result.namespace.is_swamp_compatible:
-        cli.console.warn(f"the original swamp does not accept the `_` in `{result.namespace}`")
+    warn_of_underscore(cli.console, result.namespace.name)
     if cli.console.is_json:
         cli.console.document(
             {

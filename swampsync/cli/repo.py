@@ -67,8 +67,9 @@ def deinit(cli: Cli, yes: Yes = False) -> int:
     from swampsync.cli.opening import plan_deinit
 
     plan, apply = plan_deinit(cli)
-    for line in plan:
-        cli.console.note(printable(line))
+    if not cli.console.is_json:
+        for line in plan:
+            cli.console.note(printable(line))
     if not cli.console.confirm("Remove these?", is_confirmed=yes):
         cli.console.note("Nothing was removed.")
         return 0

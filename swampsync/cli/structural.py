@@ -20,10 +20,7 @@ def gc(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
     with cli.repo() as repo:
         if not dry_run:
             preview = repo.structural.plan_gc()
-            if preview.is_empty:
-                if not console.is_json:
-                    console.note("Nothing to clean up.")
-            elif not console.is_json and not yes:
+            if not preview.is_empty and not console.is_json and not yes:
                 console.note(_describe_gc(preview))
             if not preview.is_empty and not console.confirm("Proceed with garbage collection?", is_confirmed=yes):
                 console.note("Garbage collection cancelled.")
@@ -32,6 +29,9 @@ def gc(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
     if console.is_json:
         console.document(result.to_json())
         return 1 if result.failed else 0
+    if not (result.artifacts_expired or result.versions_deleted or result.failed):
+        console.line("Nothing to clean up.")
+        return 0
     verb = "Would delete" if dry_run else "Deleted"
     console.line(
         f"{verb} {count(result.artifacts_expired, 'expired artifact')}"
@@ -62,10 +62,7 @@ def prune(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
     with cli.repo() as repo:
         if not dry_run:
             preview = repo.structural.plan_prune()
-            if preview.is_empty:
-                if not console.is_json:
-                    console.note("No orphaned data to reclaim.")
-            elif not console.is_json and not yes:
+            if not preview.is_empty and not console.is_json and not yes:
                 for model in preview.models:
                     console.note(
                         printable(
@@ -80,6 +77,9 @@ def prune(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
     if console.is_json:
         console.document(result.to_json())
         return 1 if result.failed else 0
+    if not (result.models_reclaimed or result.versions_deleted or result.failed):
+        console.line("No orphaned data to reclaim.")
+        return 0
     verb = "Would reclaim" if dry_run else "Reclaimed"
     console.line(
         f"{verb} {count(result.models_reclaimed, 'orphaned model')}, {count(result.versions_deleted, 'version')}"

@@ -270,8 +270,10 @@ class Parts:
         Raises:
             InvalidInput: A model cannot have that name.
         """
-        from swampsync.artifacts.definitions import create_definition
+        from swampsync.artifacts.definitions import check_model_name, create_definition
         from swampsync.artifacts.tree import Tree
+
+        check_model_name(name)  # before a lock is named after it
 
         tree = Tree(self.world.disk, self.world.clock, self.layout, self.world.new_id)
         repo_id = self.require_repo_id()

@@ -10,7 +10,7 @@ from swampsync.artifacts.names import find_name_problem
 from swampsync.catalog.reading import ModelSummary
 from swampsync.catalog.rows import CatalogRow
 from swampsync.clock import format_timestamp
-from swampsync.errors import Conflict, NotFound
+from swampsync.errors import Conflict, NotFound, Unavailable
 from swampsync.maintenance.refresh import Scope
 from swampsync.namespace import Namespace, parse_scoped_name
 from swampsync.repo.parts import Parts
@@ -78,6 +78,7 @@ class DataReader:
 
         Raises:
             NotFound: There is no such model, artifact or version.
+            Unavailable: The datastore's directory is gone, although it held data.
         """
         namespace, owner = self.find_model(model, is_cached=is_cached)
         missing = NotFound(
@@ -90,10 +91,37 @@ class DataReader:
         try:
             found = self._parts.store_of(namespace).read(owner, name, version=version)
         except NotFound as error:
+            self._check_mounted(namespace)
             raise missing from error
         if version is None and found.is_deleted:
             raise missing
+        if version is None:
+            self._report_damage(namespace, owner, found)
         return self._version(namespace, owner, found)
+
+    def _check_mounted(self, namespace: Namespace) -> None:
+        """Tell a datastore that is not mounted from one that lacks an artifact."""
+        base = self._parts.layout.base
+        try:
+            is_there = bool(self._parts.world.disk.scandir(base))
+        except (FileNotFoundError, NotADirectoryError):
+            is_there = False
+        if not is_there and not self._parts.config.is_remote and self._parts.catalog.has_rows(namespace.name):
+            raise Unavailable(
+                f"the datastore's directory `{base}` is missing or empty", hint=f"is it mounted? ls {base}", key=base
+            )
+
+    def _report_damage(self, namespace: Namespace, model: Model, found: Metadata) -> None:
+        """Say it when a newer version than the one that is shown cannot be read."""
+        from swampsync.artifacts.scan import Problem, list_numbers, read_version
+
+        disk = self._parts.world.disk
+        path = self._parts.store_of(namespace).artifact_path(model, found.name)
+        for number in list_numbers(disk, path):
+            problem = read_version(disk, path, found.name, number) if number > found.version else None
+            if isinstance(problem, Problem):
+                where = "" if problem.path in problem.reason else f"`{problem.path}` "
+                self._parts.on_notice(f"version {number} is damaged: {where}{problem.reason}; this is {found.version}")
 
     def _version(self, namespace: Namespace, model: Model, metadata: Metadata) -> Version:
         path = self._parts.store_of(namespace).content_path(model, metadata.name, version=metadata.version)
@@ -120,6 +148,7 @@ class DataReader:
         if find_name_problem(name) is None:
             found = list(self._parts.store_of(namespace).history(owner, name, follow=follow))
         if not found:
+            self._check_mounted(namespace)
             raise NotFound(f'Data not found: "{name}" for model "{model}"', hint=f"swamp data list {model}", key=name)
         return owner, found
 

@@ -58,7 +58,7 @@ class _Input(io.TextIOWrapper):
 @pytest.fixture
 def swamp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Swamp]:
     """Run one command in this process: `swamp(directory, "data", "list", …)`."""
-    handlers = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)}
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def call(
         directory: Path | str, *arguments: str, stdin: bytes | str = b"", env: Mapping[str, str] | None = None
