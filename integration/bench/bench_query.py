@@ -54,6 +54,12 @@ CASES: dict[str, tuple[str, str]] = {
 UNKNOWN = {"namespace"}
 
 
+def tune(sql: str) -> str:
+    """Return the SQL of somebody who also knows which indexes of the catalog to keep SQLite from walking."""
+    sql = sql.replace("c.is_latest", "+c.is_latest").replace(" is_latest", " +is_latest")
+    return sql.replace("ORDER BY created_at", "ORDER BY +created_at").replace("BY c.created_at", "BY +c.created_at")
+
+
 class Generated:
     """JSON content of about one KiB, made when it is asked for."""
 
@@ -180,8 +186,11 @@ def bench_against_sql(rows: int = 100_000) -> dict[str, dict[str, float]]:
             def row_by_row(program: Any = program, predicate: str = predicate) -> int:
                 return _interpret(connection, program, contents if "attributes" in predicate else None)
 
-            assert ours() == by_hand() == row_by_row(), name
-            our_time, sql_time = measure(ours, by_hand)
+            def tuned(sql: str = sql) -> int:
+                return len(connection.execute(tune(sql)).fetchall())
+
+            assert ours() == by_hand() == tuned() == row_by_row(), name
+            our_time, sql_time, tuned_time = measure(ours, by_hand, tuned)
             (cel_time,) = measure(row_by_row, repeats=1)
             figures[name] = {
                 "rows": rows,
@@ -189,8 +198,10 @@ def bench_against_sql(rows: int = 100_000) -> dict[str, dict[str, float]]:
                 "first_seconds": first,
                 "seconds": our_time,
                 "sql_seconds": sql_time,
+                "tuned_sql_seconds": tuned_time,
                 "cel_seconds": cel_time,
                 "times_sql": our_time / sql_time,
+                "times_tuned_sql": our_time / tuned_time,
                 "cel_over_ours": cel_time / our_time,
             }
     return figures

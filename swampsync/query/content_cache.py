@@ -10,6 +10,7 @@ content itself.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -21,6 +22,7 @@ from swampsync.query.activation import JSON_TYPE, ContentSource, parse_json
 from swampsync.query.values import EvaluationError
 
 MAX_CONTENT_BYTES: Final = 64 * 1024
+MAX_DEPTH: Final = 200  # SQLite's own limits lie between 1,000 and 2,000
 SCHEMA_NAME: Final = "query_state"
 TABLE: Final = "attribute_content"
 
@@ -44,6 +46,8 @@ IS_UNAVAILABLE: Final = f"(c.content_type = '{JSON_TYPE}' AND j.json IS NULL)"
 
 _IS_FILLABLE: Final = f"(j.id IS NULL AND c.id <> '' AND c.size <= {MAX_CONTENT_BYTES})"
 _FRESH: Final = 6  # columns of a new entry; one that only moves has four
+
+_MAY_BE_LONG: Final = re.compile("[0-9.]{16}|[0-9][eE]|Infinity")
 
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
@@ -179,7 +183,10 @@ def normalise(data: bytes) -> str | None:
         text.encode()
     except (RecursionError, UnicodeEncodeError):
         return None
-    if "\\u0000" in text or _depth_exceeds(value, 200) or _has_long_double(value):
+    # Looking through the value is needed only where its text could be deep, or hold a long number.
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth_exceeds(value, MAX_DEPTH):
+        return None
+    if "\\u0000" in text or (_MAY_BE_LONG.search(text) and _has_long_double(value)):
         return None
     return text
 

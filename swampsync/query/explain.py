@@ -81,8 +81,8 @@ def explain(run: QueryRun, *, seconds: float) -> Explanation:
     connection = run.connection
     return Explanation(
         sql=run.shown_sql,
-        parameters=dict(run.statement.parameters),
-        plan=_plan(connection, run.shown_sql, run.statement.parameters),
+        parameters=run.shown_parameters,
+        plan=_plan(connection, run.shown_sql, run.shown_parameters),
         residual=tuple(_texts(run.query, run)),
         fallback_reason=run.fallback_reason,
         rows_scanned=run.visited or 0,
@@ -94,10 +94,7 @@ def explain(run: QueryRun, *, seconds: float) -> Explanation:
 
 
 def _plan(connection: sqlite3.Connection, sql: str, parameters: dict[str, Any]) -> tuple[str, ...]:
-    try:
-        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
-    except sqlite3.OperationalError:
-        return ()  # a function of the run is gone
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
     return tuple(str(row[-1]) for row in rows)
 
 

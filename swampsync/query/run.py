@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -22,11 +21,10 @@ from swampsync.query.prepared import PreparedQuery
 from swampsync.query.projection import Projection, compile_projection
 from swampsync.query.reasons import NOT_BOOL, find_reasons
 from swampsync.query.results import load_content, make_record
-from swampsync.query.sql_functions import register_functions
+from swampsync.query.sql_functions import listening, register_functions
 from swampsync.query.statement import FULL_ROW, Conditions, Statement, compile_conditions, make_statement
 from swampsync.query.values import EvaluationError
 
-_run_numbers: Final = itertools.count()
 _ROW_WIDTH: Final = len(FULL_ROW)
 
 
@@ -73,7 +71,6 @@ class QueryRun:
         self._connection = connection
         self._contents: ContentSource = contents if contents is not None else NoContent()
         self._cache = cache
-        self._number = next(_run_numbers)
         self._conditions = self._compile(is_sql_usable=True)
         self._last_row: int | None = None
         self._shown: Statement | None = None
@@ -83,6 +80,11 @@ class QueryRun:
     def shown_sql(self) -> str:
         """The statement without the functions that only report back."""
         return self._shown.sql if self._shown is not None else self.statement.sql
+
+    @property
+    def shown_parameters(self) -> dict[str, Any]:
+        """The values of `shown_sql`."""
+        return dict(self._shown.parameters) if self._shown is not None else {}
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -167,14 +169,7 @@ class QueryRun:
     def _run(self, conditions: Conditions, after: tuple[Any, ...] | None) -> Iterator[Any]:
         is_joined, has_unavailable = self._prepare_content(conditions)
         needs_rows = bool(conditions.residual) or has_unavailable
-        reporter = None
-        if conditions.uncertain is not None and not needs_rows:
-            reporter = f"cel_failed_{self._number}"
-            self._connection.create_function(reporter, 1, self.skipped.add_row)
-        visitor = None
-        if self.visited is not None:
-            visitor = f"cel_visited_{self._number}"
-            self._connection.create_function(visitor, 1, self._visit)
+        has_failures = conditions.uncertain is not None and not needs_rows
         projection = None if needs_rows else self._compile_projection(conditions)
         columns: Sequence[str] = FULL_ROW if projection is None else projection.columns
         limit = None if needs_rows or self.query.limit is None else self.query.limit - self.total + 1
@@ -183,24 +178,21 @@ class QueryRun:
             columns = (*columns, "j.json")
             conditions.compiler.reads_content = True
         shape: dict[str, Any] = {"columns": columns, "after": after, "limit": limit}
-        self._shown = make_statement(conditions, self.query.order, **shape, on_failure="0" if reporter else None)
-        self.statement = make_statement(
-            conditions,
-            self.query.order,
-            **shape,
-            on_failure=f"{reporter}(c.rowid)" if reporter else None,
-            counts_visits=visitor,
-        )
-        try:
+        self._shown = make_statement(conditions, self.query.order, **shape, on_failure="0" if has_failures else None)
+        with listening(self.skipped.add_row) as failures, listening(self._visit) as visits:
+            made = make_statement(
+                conditions,
+                self.query.order,
+                **shape,
+                on_failure="cel_report(:failures, c.rowid)" if has_failures else None,
+                on_visit=None if self.visited is None else "cel_report(:visits, c.rowid)",
+            )
+            self.statement = Statement(made.sql, {**made.parameters, "failures": failures, "visits": visits})
             with closing(self._connection.cursor()) as cursor:
                 cursor.execute(self.statement.sql, self.statement.parameters)
                 matches = self._evaluated(cursor, conditions) if needs_rows else cursor
                 yield from self._emit(matches, projection, has_json=joins_for_rows)
-            self._find_reasons()
-        finally:
-            for name in filter(None, (reporter, visitor)):
-                with suppress(sqlite3.Error):
-                    self._connection.create_function(name, 1, None)
+        self._find_reasons()
 
     def _visit(self, _rowid: int) -> int:
         self.visited = (self.visited or 0) + 1

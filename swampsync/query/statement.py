@@ -143,7 +143,7 @@ def make_statement(
     after: tuple[Any, ...] | None = None,
     limit: int | None = None,
     on_failure: str | None = None,
-    counts_visits: str | None = None,
+    on_visit: str | None = None,
 ) -> Statement:
     """Make the statement that lists what matches.
 
@@ -158,12 +158,12 @@ def make_statement(
         limit: Rows at most.
         on_failure: SQL to evaluate for rows for which the predicate fails; it is 0, which leaves them out. Without it
             they are listed with the state NULL.
-        counts_visits: Name of an SQL function that is called once for every row looked at.
+        on_visit: SQL to evaluate for every row looked at; it is 1.
     """
     parameters = dict(conditions.compiler.parameters)
     where = list(conditions.certain)
-    if counts_visits:
-        where.insert(0, f"{counts_visits}(c.rowid)")
+    if on_visit:
+        where.insert(0, on_visit)
     state = _add_uncertain(conditions, where, on_failure)
     if after is not None:
         text, values = position_condition(order, after)

@@ -236,7 +236,7 @@ def test_query_of_one_namespace_uses_an_index_of_namespaces(catalog: Any, predic
     )
     assert len(list(part)) == 5
     assert part.visited == 5
-    plan = catalog.connection.execute(f"EXPLAIN QUERY PLAN {part.shown_sql}", part.statement.parameters).fetchall()
+    plan = catalog.connection.execute(f"EXPLAIN QUERY PLAN {part.shown_sql}", part.shown_parameters).fetchall()
     (scan,) = [row[-1] for row in plan if row[-1].split(" ")[1] == "c"]
     assert "(namespace=?" in scan
 
@@ -246,7 +246,7 @@ def test_equality_with_a_model_uses_its_index(catalog: Any) -> None:
     catalog.add(model_name="m")
     part = run(catalog, 'modelName == "m" && tags.env == "prod"')
     list(part)
-    plan = catalog.connection.execute(f"EXPLAIN QUERY PLAN {part.shown_sql}", part.statement.parameters).fetchall()
+    plan = catalog.connection.execute(f"EXPLAIN QUERY PLAN {part.shown_sql}", part.shown_parameters).fetchall()
     assert any("(model_name=?" in row[-1] for row in plan)
 
 
@@ -254,7 +254,7 @@ def test_page_walks_the_index_of_creation(catalog: Any) -> None:
     """A limited listing needs no sorting of everything."""
     part = run(catalog, "size > 0", limit=10)
     list(part)
-    plan = catalog.connection.execute(f"EXPLAIN QUERY PLAN {part.shown_sql}", part.statement.parameters).fetchall()
+    plan = catalog.connection.execute(f"EXPLAIN QUERY PLAN {part.shown_sql}", part.shown_parameters).fetchall()
     assert any("idx_catalog_created_at" in row[-1] for row in plan)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swampsync.query.sql_functions import register_functions
+from swampsync.query.sql_functions import listening, register_functions
 
 
 @pytest.fixture
@@ -47,3 +47,19 @@ def test_letters_beyond_ascii_are_left_alone_also_where_sqlite_knows_them(connec
     connection.create_function("upper", 1, lambda text: text.upper(), deterministic=True)
     register_functions(connection)
     assert connection.execute("SELECT lower('AÉ'), upper('aé'), lower(NULL)").fetchone() == ("aÉ", "Aé", None)
+
+
+def test_reports_reach_the_one_that_listens(connection: sqlite3.Connection) -> None:
+    """Rows are reported under a number, and to nobody once the listening is over."""
+    register_functions(connection)
+    seen: list[int] = []
+
+    def hear(rowid: int) -> int:
+        seen.append(rowid)
+        return 7
+
+    with listening(hear) as number, listening(lambda _: 1) as other:
+        sql = "SELECT cel_report(?, 5), cel_report(?, 6)"
+        assert connection.execute(sql, (number, other)).fetchone() == (7, 1)
+    assert connection.execute("SELECT cel_report(?, 8)", (number,)).fetchone() == (0,)
+    assert seen == [5]
