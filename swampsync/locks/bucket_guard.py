@@ -67,6 +67,11 @@ class BucketGuard:
     def structural_lock(self, *, command: str, wait_seconds: float | None = None) -> Iterator[HeldLocks]:
         """Hold the structural lock in the bucket."""
         key = self._layout.structural_lock_key()
+        if self._is_held_by_parent(key):
+            # Our parent's children are on this machine: a lock in the copy keeps them out of each other's way.
+            with self._copy.take_structural(command, self._keeper.make_waiting(wait_seconds)) as held:
+                yield held
+            return
         with self._keeper.acquire(key, command=command, wait_seconds=wait_seconds) as lease:
             if lease.is_weak:
                 _log.warning("the store cannot compare and swap: two may take lock `%s` over at once", key)
@@ -95,7 +100,7 @@ class BucketGuard:
 
     def child_environment(self) -> dict[str, str]:
         """Return the variables for a child."""
-        return child_environment((*self._keeper.leases(), *self._copy.leases()))
+        return child_environment((*self._keeper.leases(), *self._copy.leases()), self._parts.parent)
 
     def release_all(self) -> None:
         """Give everything back."""
@@ -105,3 +110,9 @@ class BucketGuard:
     def sweep(self) -> int:
         """Remove what processes that died in the middle of taking a lock left in the local copy."""
         return self._copy.sweep()
+
+    def _is_held_by_parent(self, key: str) -> bool:
+        if not self._parts.parent.nonces:
+            return False  # nothing is asked of the bucket where there is no parent
+        sight = self._store.inspect(key)
+        return sight is not None and self._keeper.is_parents(sight)

@@ -4,6 +4,9 @@ Structural commands and writers of models keep each other out by looking twice. 
 before and after it takes its model's lock, and gives the latter back if the former is held. A structural command
 waits for the model locks, takes its lock, and waits for the model locks again: a writer that had passed its second
 look before the lock was taken has its own lock by then, and is seen. swamp does the same.
+
+A child of a structural command passes its parent's lock. What keeps such children out of each other's way is one more
+lock beside it, `infra.lock.child`, with which all of the above begins anew; a child's children have one of their own.
 """
 
 from __future__ import annotations
@@ -22,12 +25,13 @@ from swampsync.locks.guard import HeldLocks
 from swampsync.locks.keeper import KeeperParts, LeaseKeeper
 from swampsync.locks.kept import KeptLease
 from swampsync.locks.model_walk import find_model_locks, walk_model_directories
-from swampsync.locks.parent import child_environment
+from swampsync.locks.parent import ParentLock, child_environment
 from swampsync.locks.status import LockState, ReleaseOutcome, break_lock, list_locks
 from swampsync.locks.waiting import Waiting
 
 DEFINITION_TTL_SECONDS: Final = 5.0
 DEFINITION_WAIT_SECONDS: Final = 10.0
+_CHILD_SUFFIX: Final = ".child"  # swamp, which looks for names that end in `.lock`, does not see it
 
 
 class DirectoryGuard:
@@ -62,14 +66,14 @@ class DirectoryGuard:
     ) -> Iterator[HeldLocks]:
         """Hold models' locks while nobody holds the structural one."""
         models = tuple(models)
-        structural = self._structural_path()
         waiting = self._keeper.make_waiting(wait_seconds)
         watcher = self._keeper.make_watcher()
         while True:
-            self._keeper.wait_until_free(structural, waiting=waiting, watcher=watcher)
+            for path in self._structural_paths():
+                self._keeper.wait_until_free(path, waiting=waiting, watcher=watcher)
             with ExitStack() as stack:
                 leases = tuple(stack.enter_context(lease) for lease in self.take_models(models, command, waiting))
-                sight = self._store.inspect(structural)
+                sight = self._store.inspect(self._structural_paths()[-1])
                 if sight is None or self._keeper.is_ours(sight):
                     yield HeldLocks(leases)
                     return
@@ -85,9 +89,18 @@ class DirectoryGuard:
         """Hold the structural lock while nobody holds a model's."""
         waiting = self._keeper.make_waiting(wait_seconds)
         self._drain(waiting)
-        with self._keeper.acquire(self._structural_path(), command=command, waiting=waiting) as lease:
+        with self.take_structural(command, waiting) as held:
             self._drain(waiting)
-            yield HeldLocks((lease,))
+            yield held
+
+    @contextmanager
+    def take_structural(self, command: str, waiting: Waiting) -> Iterator[HeldLocks]:
+        """Take the structural lock, or the one for children of its holder if that is our parent; models may be held."""
+        *passed, path = self._structural_paths()
+        parts = self._parts
+        parents = tuple(ParentLock(self._store, key, parts.parent, parts.processes) for key in passed)
+        with self._keeper.acquire(path, command=command, waiting=waiting) as lease:
+            yield HeldLocks((lease,), parents)
 
     @contextmanager
     def definition_lock(self, name: str, *, command: str) -> Iterator[HeldLocks]:
@@ -102,7 +115,10 @@ class DirectoryGuard:
             (posixpath.relpath(path, self._layout.base), scope, path)
             for scope, path in sorted(find_model_locks(self._disk, self._data_path()))
         ]
-        locks.append((self._layout.structural_lock_key(), "", self._structural_path()))
+        structural = self._structural_path()
+        while self._store.inspect(structural) is not None:
+            locks.append((posixpath.relpath(structural, self._layout.base), "", structural))
+            structural += _CHILD_SUFFIX
         return list_locks(
             self._store, locks, processes=self._parts.processes, clock=self._parts.clock, watcher=self._watcher
         )
@@ -114,7 +130,7 @@ class DirectoryGuard:
 
     def child_environment(self) -> dict[str, str]:
         """Return the variables for a child."""
-        return child_environment(self._keeper.leases())
+        return child_environment(self._keeper.leases(), self._parts.parent)
 
     def leases(self) -> tuple[KeptLease, ...]:
         """Return what all threads of this process hold."""
@@ -133,6 +149,15 @@ class DirectoryGuard:
 
     def _structural_path(self) -> str:
         return self._layout.lock_path(self._layout.structural_lock_key())
+
+    def _structural_paths(self) -> list[str]:
+        """Name the structural locks that our parents hold for us, and last the one that counts for us."""
+        paths = [self._structural_path()]
+        while True:
+            sight = self._store.inspect(paths[-1])
+            if sight is None or not self._keeper.is_parents(sight):
+                return paths
+            paths.append(paths[-1] + _CHILD_SUFFIX)
 
     def _model_path(self, model: tuple[str, str]) -> str:
         return self._layout.lock_path(self._layout.model_lock_key(*model))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from swampsync.locks.kept import KeptLease
+from swampsync.locks.parent import ParentLock
 from swampsync.locks.status import LockState, ReleaseOutcome
 
 
@@ -17,9 +18,11 @@ class HeldLocks:
 
     Args:
         leases: Structural or of models, in the order of their keys.
+        parents: Structural ones that the process that started us holds for us.
     """
 
     leases: tuple[KeptLease, ...]
+    parents: tuple[ParentLock, ...] = ()
 
     def check(self) -> None:
         """Make sure that all of them are still ours; before every write.
@@ -27,6 +30,8 @@ class HeldLocks:
         Raises:
             LeaseLost: One is not.
         """
+        for parent in self.parents:
+            parent.check()
         for lease in self.leases:
             lease.check()
 

@@ -147,8 +147,10 @@ class LeaseKeeper:
         """Whether this thread holds the lock that was seen, or the parent process does and waits for us."""
         with self._mutex:
             thread, _ = self._held.get(sight.nonce, (None, None))
-        if thread == threading.get_ident():
-            return True
+        return thread == threading.get_ident() or self.is_parents(sight)
+
+    def is_parents(self, sight: Sight) -> bool:
+        """Whether the parent process holds the lock that was seen, and waits for us."""
         return isinstance(sight.record, LockRecord) and self.parts.parent.holds(sight.record, self.parts.processes)
 
     def holds(self, key: str) -> bool:

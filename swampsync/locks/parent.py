@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from swampsync.locks.identity import ProcessTable
+from swampsync.errors import LeaseLost
+from swampsync.locks.identity import ProcessState, ProcessTable, find_process_state
 from swampsync.locks.kept import KeptLease
 from swampsync.locks.lease import LockRecord
+from swampsync.locks.store import LeaseStore
 
 PID_VARIABLE: Final = "SWAMP_LOCK_HOLDER_PID"
 NONCE_VARIABLE: Final = "SWAMP_LOCK_NONCE"
@@ -52,9 +54,50 @@ class ParentHolder:
 NO_PARENT: Final = ParentHolder()
 
 
-def child_environment(leases: KeptLease | Iterable[KeptLease]) -> dict[str, str]:
-    """Return the variables for a program that we start, and wait for, while we hold leases."""
+@dataclass(frozen=True, slots=True)
+class ParentLock:
+    """A lock that our parent holds for us: we neither renew it nor give it back, but it must stay our parent's.
+
+    Args:
+        store: Where it lives.
+        key: Of the lock.
+        parent: Who holds it.
+        processes: Tells whether the parent still runs.
+    """
+
+    store: LeaseStore
+    key: str
+    parent: ParentHolder
+    processes: ProcessTable
+
+    def check(self) -> None:
+        """Make sure that the parent still holds the lock, and lives.
+
+        Raises:
+            LeaseLost: It does not.
+        """
+        sight = self.store.inspect(self.key)
+        record = None if sight is None else sight.record
+        if isinstance(record, LockRecord) and self.parent.holds(record, self.processes):
+            if find_process_state(record, self.processes) is not ProcessState.GONE:
+                return
+            problem = "whose holder, the command that started this one, has ended"
+        else:
+            problem = "which the command that started this one held, was taken over or removed"
+        raise LeaseLost(
+            f"lock `{self.key}`, {problem}", hint="nothing was written since; run the command again", key=self.key
+        )
+
+
+def child_environment(leases: KeptLease | Iterable[KeptLease], parent: ParentHolder = NO_PARENT) -> dict[str, str]:
+    """Return the variables for a program that we start, and wait for, while we hold leases.
+
+    Args:
+        leases: What we hold.
+        parent: Who holds locks for us, and so for our children.
+    """
     held = (leases,) if isinstance(leases, KeptLease) else tuple(leases)
     if not held:
         return {}
-    return {PID_VARIABLE: str(held[0].record.pid), NONCE_VARIABLE: ",".join(lease.nonce for lease in held)}
+    nonces = [*(lease.nonce for lease in held), *sorted(parent.nonces)]
+    return {PID_VARIABLE: str(held[0].record.pid), NONCE_VARIABLE: ",".join(nonces)}
