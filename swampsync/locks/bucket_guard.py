@@ -6,7 +6,6 @@ drains anything: a structural command that meets a push is refused by the log, a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -21,8 +20,6 @@ from swampsync.locks.object_store import ObjectLeaseStore
 from swampsync.locks.parent import child_environment
 from swampsync.locks.status import LockState, ReleaseOutcome, break_lock, list_locks
 from swampsync.locks.timing import BUCKET_RETRY_BASE_SECONDS, BUCKET_RETRY_MAX_SECONDS
-
-_log = logging.getLogger("swampsync.locks")
 
 
 class BucketGuard:
@@ -73,8 +70,10 @@ class BucketGuard:
                 yield held
             return
         with self._keeper.acquire(key, command=command, wait_seconds=wait_seconds) as lease:
-            if lease.is_weak:
-                _log.warning("the store cannot compare and swap: two may take lock `%s` over at once", key)
+            if lease.is_weak and self._parts.on_notice is not None:
+                self._parts.on_notice(
+                    f"the bucket cannot compare and swap: two may take lock `{key}` over at once when its holder died"
+                )
             yield HeldLocks((lease,))
 
     @contextmanager

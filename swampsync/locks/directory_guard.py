@@ -143,7 +143,10 @@ class DirectoryGuard:
 
     def sweep(self) -> int:
         """Remove what processes that died in the middle of taking a lock left behind more than a day ago."""
-        directories = [posixpath.dirname(self._structural_path())]
+        directories = [
+            posixpath.dirname(self._structural_path()),
+            posixpath.dirname(self._layout.definition_lock_path("any")),
+        ]
         directories.extend(path for _, path in walk_model_directories(self._disk, self._data_path()))
         return sum(self._store.sweep(d) for d in directories)
 

@@ -33,6 +33,7 @@ class KeeperParts:
         rng: Spreads the pauses between tries.
         timing: Durations.
         on_wait: Told once for each lock that is waited for.
+        on_notice: Told whenever a lock is taken in a way that promises less than people may think.
         parent: The process that started us, where it holds locks for us.
     """
 
@@ -44,6 +45,7 @@ class KeeperParts:
     rng: random.Random
     timing: LockTiming = field(default_factory=LockTiming)
     on_wait: Callable[[LockWait], None] | None = None
+    on_notice: Callable[[str], None] | None = None
     parent: ParentHolder = NO_PARENT
 
 
@@ -67,6 +69,9 @@ class LeaseKeeper:
     def make_waiting(self, wait_seconds: float | None = None) -> Waiting:
         """Make one allowance of time, which several calls of `acquire` may share."""
         parts = self.parts
+        problem = parts.timing.find_wait_problem() if wait_seconds is None else None
+        if problem is not None and parts.on_notice is not None:
+            parts.on_notice(problem)
         return Waiting(
             parts.clock, rng=parts.rng, timing=parts.timing, wait_seconds=wait_seconds, on_wait=parts.on_wait
         )

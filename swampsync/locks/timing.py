@@ -41,8 +41,8 @@ class LockTiming:
         """Say what is wrong with the time to wait, for a warning; `None` if it is fine."""
         if 0 < self.wait_seconds < self.ttl_seconds:
             return (
-                f"a wait of {self.wait_seconds:g} s for locks is shorter than their TTL of {self.ttl_seconds:g} s: "
-                "the lock of a crashed process on another machine cannot be outwaited"
+                f"a wait of {self.wait_seconds:g} s for locks (SWAMP_LOCK_TIMEOUT_MS) is shorter than their TTL of "
+                f"{self.ttl_seconds:g} s: the lock of a crashed process on another machine cannot be outwaited"
             )
         return None
 

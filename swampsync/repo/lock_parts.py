@@ -13,7 +13,12 @@ from swampsync.repo.world import World
 
 
 def make_keeper_parts(
-    world: World, environ: Mapping[str, str], *, wait_seconds: float, on_wait: Callable[[str], None]
+    world: World,
+    environ: Mapping[str, str],
+    *,
+    wait_seconds: float,
+    on_wait: Callable[[str], None],
+    on_notice: Callable[[str], None],
 ) -> KeeperParts:
     """Put together what every lock of this process needs.
 
@@ -22,6 +27,7 @@ def make_keeper_parts(
         environ: Names the user, and the parent that may hold locks for us.
         wait_seconds: How long to wait for a lock.
         on_wait: Takes the line that says whom we wait for.
+        on_notice: Takes what people should know of the locks that were taken, each line once.
     """
     processes = make_process_table(world.disk)
     user = environ.get("USER") or environ.get("USERNAME") or "unknown"
@@ -34,5 +40,17 @@ def make_keeper_parts(
         rng=world.rng,
         timing=LockTiming(wait_seconds=wait_seconds),
         on_wait=lambda wait: on_wait(str(wait)),
+        on_notice=_tell_once(on_notice),
         parent=ParentHolder.parse(environ),
     )
+
+
+def _tell_once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    told: set[str] = set()
+
+    def tell_once(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            tell(line)
+
+    return tell_once

@@ -217,9 +217,13 @@ class Parts:
         """What every lock of this process needs."""
         from swampsync.repo.lock_parts import make_keeper_parts
 
-        on_wait: Callable[[str], None] = lambda line: self.on_wait(line)  # noqa: E731, PLW0108 - it may be set later
-        wait_seconds = self.config.lock_timeout_ms / 1000
-        return make_keeper_parts(self.world, self.environ, wait_seconds=wait_seconds, on_wait=on_wait)
+        return make_keeper_parts(
+            self.world,
+            self.environ,
+            wait_seconds=self.config.lock_timeout_ms / 1000,
+            on_wait=lambda line: self.on_wait(line),  # noqa: PLW0108 - it may be set later
+            on_notice=lambda line: self.on_notice(line),  # noqa: PLW0108 - it may be set later
+        )
 
     @cached_property
     def guard(self) -> LockGuard:

@@ -65,9 +65,12 @@ class Structural:
             return preview_gc(self.plan_gc())
         with self.locked("data gc") as held:
             plan = self.plan_gc()
-            return apply_gc(
+            result = apply_gc(
                 plan, tree=self._tree, catalog=self._parts.catalog, state=self._parts.state, check=held.check
             )
+            with suppress(OSError):  # what killed processes left beside locks hurts nobody; the next gc tries again
+                self._parts.guard.sweep()
+            return result
 
     # --- prune -------------------------------------------------------------------------------------
 

@@ -19,11 +19,13 @@ from swampsync.locks.directory_guard import DirectoryGuard
 from swampsync.locks.guard import LockGuard
 from swampsync.locks.parent import NO_PARENT, NONCE_VARIABLE, PID_VARIABLE, ParentHolder
 from swampsync.locks.status import HOLDER_CHANGED, NOTHING_HELD
+from swampsync.locks.timing import LockTiming
 from swampsync.maintenance.racing import race
 from swampsync.namespace import SOLO, Namespace
 from swampsync.testing.lease_bench import LeaseBench, StillClock
 from swampsync.testing.manual_clock import ManualClock
 from tests.unit.locks.swamp_file_lock import SwampRepo
+from tests.unit.locks.test_object_store import WeakStore
 
 MODEL = ("@a/b", "683cc951-709e-43d0-afee-c4859dba39a6")
 OTHER = ("command/shell", "11111111-709e-43d0-afee-c4859dba39a6")
@@ -606,15 +608,21 @@ def test_drain_finds_models_whose_ids_are_no_uuids(world: World) -> None:
 
 
 def test_sweep_removes_old_leftovers_of_models(world: World) -> None:
-    """What a writer that was killed left beside a model's data goes a day later."""
-    path = world.base / "infra/data" / MODEL[0] / MODEL[1] / ".acquire-x"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"")
+    """What was killed beside a model's data, a definition or the structural lock goes a day later."""
+    paths = [
+        world.base / "infra/data" / MODEL[0] / MODEL[1] / ".acquire-x",
+        world.base / "infra/auto-definitions/.auto-definition-create/.takeover-x-1",
+        world.base / ".locks/.stale-x",
+    ]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
     guard = world.guard()
     assert guard.sweep() == 0
-    os.utime(path, ns=(1, 1))
-    assert guard.sweep() == 1
-    assert not path.exists()
+    for path in paths:
+        os.utime(path, ns=(1, 1))
+    assert guard.sweep() == 3
+    assert not any(path.exists() for path in paths)
 
 
 # --- status and release ----------------------------------------------------------------------------------
@@ -704,6 +712,38 @@ def test_bucket_guard_locks_the_namespace_in_the_bucket_and_models_in_the_copy(w
         assert world.locks() == ["infra/auto-definitions/.auto-definition-create/x.lock"]
     guard.release_all()
     assert guards[0].sweep() == 0
+
+
+def test_bucket_without_compare_and_swap_is_never_silent(world: World) -> None:
+    """Whoever takes the structural lock there is told what it is worth; a store that keeps its word says nothing."""
+    told: list[str] = []
+    parts = replace(world.bench.parts(), on_notice=told.append)
+    with BucketGuard(world.layout(INFRA), world.disk, MemoryStore(world.clock), parts).structural_lock(command="gc"):
+        assert told == []
+    guard = BucketGuard(world.layout(INFRA), world.disk, WeakStore(world.clock), parts)
+    assert guard.is_weak
+    guard.status()
+    assert told == []
+    with guard.structural_lock(command="gc"):
+        pass
+    assert len(told) == 1
+    assert "cannot compare and swap" in told[0]
+
+
+def test_wait_below_the_ttl_is_told_to_whoever_takes_a_lock(world: World) -> None:
+    """Not to those who only look, and not of the automatic definition's lock, which has a short TTL of its own."""
+    told: list[str] = []
+    world.bench.timing = LockTiming(wait_seconds=5)
+    guard = DirectoryGuard(world.layout(INFRA), world.disk, replace(world.bench.parts(), on_notice=told.append))
+    guard.status()
+    guard.release()
+    with guard.definition_lock("x", command="data put"):
+        assert told == []
+    with guard.model_lock([MODEL], command="data put"):
+        assert len(told) == 1
+        assert "SWAMP_LOCK_TIMEOUT_MS" in told[0]
+    with guard.structural_lock(command="data gc", wait_seconds=0):
+        assert len(told) == 1
 
 
 def test_guard_whose_heartbeat_runs_outlives_its_ttl(world: World) -> None:
