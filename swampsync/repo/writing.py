@@ -119,27 +119,27 @@ class DataWriter(DataRemover):
         namespace, owner = self.require_model(model, model_type)
         store = self._parts.store_of(namespace)
         disk = self._parts.world.disk
-        items = []
-        for name, relative in sorted(named.items()):
-            content_type = guess_content_type(relative) if guess_content_type else "application/octet-stream"
-            draft = Draft(
-                content_type=content_type,
-                lifetime=DEFAULT_LIFETIME,
-                garbage_collection=DEFAULT_VERSIONS_KEPT,
-                tags=make_tags(owner, content_type=content_type, spec=None, tags=tags or {}),
-                owner=Owner(owner_type="manual", owner_ref=owner.id),
-            )
-            path = posixpath.join(root, relative)
-            items.append(
-                BatchItem(
-                    model=owner,
-                    name=name,
-                    open_content=partial(disk.open_read, path),
-                    draft=draft,
-                    floor=self._floor(namespace, owner, name),
-                )
-            )
         with self._lock(namespace, owner, "data import") as lease:
+            items = []
+            for name, relative in sorted(named.items()):
+                content_type = guess_content_type(relative) if guess_content_type else "application/octet-stream"
+                draft = Draft(
+                    content_type=content_type,
+                    lifetime=DEFAULT_LIFETIME,
+                    garbage_collection=DEFAULT_VERSIONS_KEPT,
+                    tags=make_tags(owner, content_type=content_type, spec=None, tags=tags or {}),
+                    owner=Owner(owner_type="manual", owner_ref=owner.id),
+                )
+                path = posixpath.join(root, relative)
+                items.append(
+                    BatchItem(
+                        model=owner,
+                        name=name,
+                        open_content=partial(disk.open_read, path),
+                        draft=draft,
+                        floor=self._floor(namespace, owner, name),
+                    )
+                )
             written = 0
 
             def on_written(_metadata: Metadata) -> None:
