@@ -8,13 +8,14 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from swampsync.artifacts.batch import BatchItem
-from swampsync.artifacts.lifetimes import parse_duration
+from swampsync.artifacts.lifetimes import find_surplus, parse_duration
 from swampsync.artifacts.metadata import Draft, Metadata, Owner
 from swampsync.artifacts.model import Model
 from swampsync.artifacts.names import check_name, find_name_problem
 from swampsync.disk import Kind
 from swampsync.errors import InvalidInput, NotFound
 from swampsync.maintenance.relocate import walk_files
+from swampsync.namespace import Namespace
 from swampsync.repo.reading import Progress
 from swampsync.repo.removing import DataRemover
 from swampsync.repo.values import ImportResult, Version
@@ -80,7 +81,19 @@ class DataWriter(DataRemover):
                 owner, name, content, draft, floor=self._floor(namespace, owner, name), check=lease.check
             )
             self._record(namespace, owner, [metadata])
+            self._collect(namespace, metadata, owner, check=lease.check)
         return self._version(namespace, owner, metadata)
+
+    def _collect(self, namespace: Namespace, written: Metadata, model: Model, *, check: Callable[[], None]) -> None:
+        """Remove versions above a numeric cap where `autoGc` asks for it, as swamp does; gc does everything else."""
+        config = self._parts.config
+        if not config.auto_gc or config.is_remote or not isinstance(written.garbage_collection, int):
+            return
+        store = self._parts.store_of(namespace)
+        surplus = find_surplus(store.list_versions(model, written.name), self._parts.world.clock.now())
+        if surplus:
+            store.delete_versions(model, written.name, surplus, check=check)
+            self._recatalogue(namespace, model, written.name)
 
     def append(self, model: str, name: str, content: BinaryIO) -> Version:
         """Add bytes to the latest version of a streaming artifact; its number stays.
@@ -150,6 +163,8 @@ class DataWriter(DataRemover):
 
             versions = store.put_many(items, check=lease.check, on_written=on_written)
             self._record(namespace, owner, versions)
+            for metadata in versions:
+                self._collect(namespace, metadata, owner, check=lease.check)
         return ImportResult(owner, tuple(versions), tuple(skipped))
 
     def _plan_import(self, root: str, shown: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
