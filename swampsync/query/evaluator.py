@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from swampsync.catalog.rows import CatalogRow
+from swampsync.errors import QueryError
 from swampsync.query.activation import Activation, NoContent
 from swampsync.query.ast import (
     Binary,
@@ -47,11 +48,17 @@ class Evaluator:
 
     Args:
         node: A tree that `check_expression` has passed.
+
+    Raises:
+        QueryError: There is no stack left to compile it.
     """
 
     def __init__(self, node: Node) -> None:
         builder = _Builder()
-        self._call = builder.build(node)
+        try:
+            self._call = builder.build(node)
+        except RecursionError:  # called from deep inside somebody's own recursion
+            raise QueryError("the expression is nested too deeply") from None
         self.slot_count = builder.slot_count
 
     def evaluate(self, activation: Activation) -> Any:

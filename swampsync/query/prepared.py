@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from swampsync.errors import QueryError
+from swampsync.errors import InvalidInput, QueryError
 from swampsync.query.ast import Node
 from swampsync.query.check import Mentions, check_expression
 from swampsync.query.cursor import Order, fingerprint, parse_cursor, parse_order
@@ -75,7 +75,7 @@ def prepare_query(
     if not predicate.strip():
         raise QueryError("predicate is required", hint="swamp data query 'modelName == \"m\"'")
     if limit is not None and limit < 0:
-        raise QueryError(f"the limit is negative: {limit}", hint="leave out --limit to get all")
+        raise InvalidInput(f"the limit is negative: {limit}", hint="leave out --limit to get all")
     tree = parse(predicate)
     mentions = check_expression(predicate, tree, what="predicate")
     select_tree, select_mentions = None, Mentions(frozenset())

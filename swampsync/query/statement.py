@@ -77,7 +77,7 @@ def compile_conditions(
         compiler.reads_content = False
         try:
             fragment = compiler.compile(node)
-        except Uncompilable:
+        except (Uncompilable, RecursionError):  # the latter when called from deep inside somebody's own recursion
             compiler.reads_content = before
             residual.append(node)
             continue

@@ -282,6 +282,25 @@ def test_statement_beyond_the_limits_of_sqlite_is_evaluated(catalog: Any, monkey
     assert part.fallback_reason is not None
 
 
+@pytest.mark.parametrize("depth", range(0, 900, 50))
+def test_deep_recursion_of_the_caller_is_no_crash(catalog: Any, depth: int) -> None:
+    """Wherever on the stack a deeply nested query is asked, there is an error of ours or the result."""
+    catalog.add()
+    deep = "!" * 190 + "(size > 0)"
+
+    def dig(levels: int) -> int:
+        if levels:
+            return dig(levels - 1)
+        return len(list(run(catalog, deep)))
+
+    try:
+        assert dig(depth) == 1
+    except QueryError as error:
+        assert "nested too deeply" in error.message  # noqa: PT017  either is right
+    except RecursionError:
+        assert depth > 800
+
+
 def test_two_runs_share_a_connection(catalog: Any) -> None:
     """Results of two queries can be taken in turns from one connection."""
     for number in range(4):
