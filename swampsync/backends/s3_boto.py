@@ -5,6 +5,7 @@ Imported only when needed; boto3 takes 300 ms.
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from swampsync.backends.base import CredentialsExpired
@@ -50,6 +51,9 @@ def fetch_keys(profile: str | None, places: CredentialPlaces) -> S3Keys:
         raise _translate_core(error, name) from None
     # botocore has no public name for when its keys end.
     expires_at = getattr(credentials, "_expiry_time", None)
+    if expires_at is not None:
+        # dateutil's UTC is another object than Python's, and obstore takes no other than that.
+        expires_at = expires_at.astimezone(UTC)
     return S3Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token or None, expires_at)
 
 
@@ -84,6 +88,8 @@ def make_client(options: S3Options, credentials: CredentialSource) -> Any:
         connect_timeout=min(10.0, options.request_timeout_seconds),
         read_timeout=options.request_timeout_seconds,
         signature_version=UNSIGNED if options.anonymous else "s3v4",
+        # Where the bucket is stands in the options, for both clients.
+        ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # newer than its annotations
     )
     return boto3.client(
         "s3",

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any
 
 import pytest
 
+from swampsync.backends.s3_keys import S3Keys
 from swampsync.cli.app import run
+from swampsync.testing.s3_side_channel import S3Server
 
 SCRIPT = Path(sys.executable).with_name("swamp")
 
@@ -145,3 +148,61 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return place
     first: Path = request.getfixturevalue("solo")
     return Place(first, first, None, "", "")
+
+
+# --- buckets ---------------------------------------------------------------------------------------------------
+
+SECRET = "wJalrXUtnFEMI-never-shown"
+MOTO = Path(__file__).parents[2] / "integration" / "servers" / "moto_server.py"
+
+
+@dataclass(frozen=True)
+class BucketPlace:
+    """A bucket of one test on moto's server."""
+
+    name: str
+    endpoint: str
+    env: dict[str, str]
+    client: Any
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return ("--bucket", self.name, "--endpoint", self.endpoint)
+
+    def read(self, key: str) -> Any:
+        return json.loads(self.client.get_object(Bucket=self.name, Key=key)["Body"].read())
+
+    def keys(self, prefix: str = "") -> list[str]:
+        answer = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix)
+        return [entry["Key"] for entry in answer.get("Contents", [])]
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    """moto's server in a process of its own, on a free port, for all tests of this worker."""
+    with subprocess.Popen([sys.executable, str(MOTO)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("S3_ENDPOINT="), "moto's server did not start: is `moto[server]` installed?"
+            yield S3Server("moto", line.strip().partition("=")[2], S3Keys("AKIATESTKEY", SECRET))
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def bucket(moto: S3Server, tmp_path: Path) -> Iterator[BucketPlace]:
+    """An empty bucket, and the variables by which commands may use it."""
+    client = moto.client()
+    name = f"team-{uuid.uuid4().hex[:12]}"
+    client.create_bucket(Bucket=name)
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {
+        "AWS_ACCESS_KEY_ID": moto.keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "HOME": str(home),
+        "SWAMP_HOME": str(home / "swamp"),
+    }
+    yield BucketPlace(name, moto.endpoint, env, client)
+    client.close()

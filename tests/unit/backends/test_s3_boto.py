@@ -59,11 +59,14 @@ def no_instance(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_process_is_run(config: Callable[[str], CredentialPlaces], tmp_path: Path) -> None:
-    """A profile's `credential_process` gives keys and their end."""
+    """A profile's `credential_process` gives keys and their end, in the one UTC that obstore takes."""
     document = {"Version": 1, "SessionToken": "given-token", **JSON_KEYS}
     (tmp_path / "keys.json").write_text(json.dumps(document))
     places = config(f"[profile p]\ncredential_process = cat {tmp_path / 'keys.json'}\n")
-    assert fetch_keys("p", places) == EXPECTED
+    keys = fetch_keys("p", places)
+    assert keys == EXPECTED
+    assert keys.expires_at is not None
+    assert keys.expires_at.tzinfo is UTC
 
 
 def test_process_that_fails_denies_access(config: Callable[[str], CredentialPlaces]) -> None:

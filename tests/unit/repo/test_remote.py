@@ -15,7 +15,7 @@ from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.config.datastore import S3Settings
 from swampsync.config.settings import Flags, load_config
 from swampsync.disk import LocalDisk
-from swampsync.errors import InvalidInput, Refused
+from swampsync.errors import InvalidInput
 from swampsync.layout import ObjectKey
 from swampsync.locks.bucket_guard import BucketGuard
 from swampsync.namespace import SOLO, Namespace
@@ -119,28 +119,6 @@ def test_place_for_credentials_is_passed_on(tmp_path: Path) -> None:
     with Repo.from_config(config, world=server.world(), cache_dir="/cache") as opened:
         assert opened.locks.status() == []
     assert [cache for _, cache in server.opened] == ["/cache"]
-
-
-def test_data_on_a_bucket_is_refused_not_pretended(tmp_path: Path) -> None:
-    """No data command shows an empty catalog as if it were the bucket, or writes where nobody will look."""
-    server = MemoryBuckets()
-    repo = make_repo(tmp_path / "r", more=BUCKET)
-    config = load_config(LocalDisk(), str(repo), environ={}, flags=Flags())
-    with Repo.from_config(config, world=server.world()) as opened:
-        for attempt in (
-            lambda: opened.data,
-            lambda: opened.reading,
-            lambda: opened.query,
-            lambda: opened.models,
-            opened.structural.gc,
-            opened.structural.plan_gc,
-            opened.structural.prune,
-            opened.structural.plan_prune,
-            opened.structural.reindex,
-        ):
-            with pytest.raises(Refused, match="s3://team"):
-                attempt()
-    assert server.keys() == []
 
 
 def test_directory_repos_open_no_bucket(tmp_path: Path) -> None:
