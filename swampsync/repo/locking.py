@@ -15,6 +15,7 @@ from swampsync.errors import Conflict, NotFound
 from swampsync.locks.guard import HeldLocks
 from swampsync.maintenance.refresh import Scope
 from swampsync.namespace import Namespace
+from swampsync.repo.defining import define_model
 from swampsync.repo.reading import DataReader
 
 DEFAULT_TYPE: Final = "swampsync/artifact"
@@ -40,7 +41,7 @@ class LockedData(DataReader):
             if not is_created or ":" in text:
                 raise
             self._require_member(self._parts.namespace)
-            return self._parts.namespace, self._parts.create_definition(text, wanted or DEFAULT_TYPE)
+            return self._parts.namespace, define_model(self._parts, text, wanted or DEFAULT_TYPE)
         if wanted is not None and wanted != model.type:
             raise Conflict(
                 f"model `{model.name}` has the type `{model.type}`, not `{wanted}`",
@@ -60,6 +61,8 @@ class LockedData(DataReader):
         return self._parts.state.highest.find(ArtifactKey(namespace.name, model.type, model.id, name))
 
     def _record(self, namespace: Namespace, model: Model, versions: Sequence[Metadata]) -> None:
+        if self._parts.config.is_remote:
+            return  # the store has recorded them as pending, the catalog included
         rows = [row_from_metadata(namespace, model.type, model.id, m, is_latest=True) for m in versions]
         keys = [(artifact_key(row), row.version) for row in rows]
         # The feed first: whoever follows it may see a change that is not in the catalog yet, never miss one that is.

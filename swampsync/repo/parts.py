@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from swampsync.catalog.catalog import Catalog
 from swampsync.catalog.state import SyncState
 from swampsync.config.settings import RepoConfig, build_layout
-from swampsync.errors import InvalidInput, Refused
+from swampsync.errors import InvalidInput
 from swampsync.layout import Layout
 from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.world import World
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from swampsync.maintenance.refresh import Refresher, RefreshReport, Scope
     from swampsync.registry import NamespaceRegistry
     from swampsync.repo.remote import Remote
+    from swampsync.repo.syncing import Syncing
 
 
 def _ignore(_text: str) -> None:
@@ -104,6 +105,8 @@ class Parts:
 
     def store_of(self, namespace: Namespace) -> ArtifactStore:
         """The version tree of a namespace."""
+        if self.config.is_remote:
+            return self.syncing.store_of(namespace)
         from swampsync.artifacts.store import ArtifactStore
 
         return ArtifactStore(self.world.disk, self.world.clock, self.layout.of(namespace), new_id=self.world.new_id)
@@ -115,11 +118,12 @@ class Parts:
 
         return Remote(self.config, environ=self.environ, world=self.world, cache_dir=self.cache_dir)
 
-    def require_data(self) -> None:
-        """Refuse a data command on a bucket, as long as nothing carries data there and back."""
-        if self.config.is_remote:
-            problem = f"the datastore is the bucket `{self.datastore_place}`, and data in buckets cannot be used yet"
-            raise Refused(problem, hint="use a repo whose data lies in a directory: swamp datastore status")
+    @cached_property
+    def syncing(self) -> Syncing:
+        """What pulls and pushes; only where the datastore is a bucket."""
+        from swampsync.repo.syncing import Syncing
+
+        return Syncing(self)
 
     @cached_property
     def registry(self) -> NamespaceRegistry:
@@ -153,6 +157,7 @@ class Parts:
     ) -> RefreshReport | None:
         """Make the catalog follow the tree as far as `scope` reaches; on a bucket it follows the log instead."""
         if self.config.is_remote:
+            self.syncing.follow(namespace)
             return None
         done = 0
 
@@ -169,7 +174,9 @@ class Parts:
         return report
 
     def other_namespaces(self) -> set[Namespace]:
-        """Name the registered namespaces whose names we accept."""
+        """Name the registered namespaces whose names we accept; on a bucket those whose log was looked at."""
+        if self.config.is_remote:
+            return self.syncing.known_namespaces()
         found = set()
         for manifest in self.registry.list_namespaces():
             try:
@@ -202,7 +209,9 @@ class Parts:
         Raises:
             Conflict: Others have it, and this repo is no member.
         """
-        if not namespace.is_solo:
+        if self.config.is_remote:
+            self.syncing.require_member(namespace)
+        elif not namespace.is_solo:
             self.registry.require_member(namespace, self.require_repo_id())
 
     def forget(self, namespace: Namespace) -> None:
@@ -268,22 +277,6 @@ class Parts:
         found = list_definitions(self.world.disk, self._sources(namespace), on_problem=self._on_problem)
         return [definition.model for definition in found]
 
-    def create_definition(self, name: str, model_type: str) -> Model:
-        """Define an unknown model in the namespace; of many at once exactly one creates it.
-
-        Raises:
-            InvalidInput: A model cannot have that name.
-        """
-        from swampsync.artifacts.definitions import check_model_name, create_definition
-        from swampsync.artifacts.tree import Tree
-
-        check_model_name(name)  # before a lock is named after it
-
-        tree = Tree(self.world.disk, self.world.clock, self.layout, self.world.new_id)
-        repo_id = self.require_repo_id()
-        with self.guard.definition_lock(name, command="data put"):
-            return create_definition(tree, name, repo_id=repo_id, model_type=model_type).model
-
     def _on_problem(self, problem: Problem) -> None:
         self.on_notice(f"left out `{problem.path}`: {problem.reason}")
 
@@ -297,6 +290,8 @@ class Parts:
 
     def close(self) -> None:
         """Close the databases, and pass on what they had to say."""
+        if (syncing := self.__dict__.pop("syncing", None)) is not None:
+            syncing.close()
         for name in ("catalog", "state"):
             database = self.__dict__.pop(name, None)
             if database is not None:

@@ -167,13 +167,19 @@ class Repo:
     @cached_property
     def reading(self) -> DataReader:
         """Get, list, search: what `data` can do without writing, loaded faster."""
-        self._parts.require_data()
+        if self._parts.config.is_remote:
+            from swampsync.repo.remote_data import RemoteReader
+
+            return RemoteReader(self._parts)
         return DataReader(self._parts)
 
     @cached_property
     def data(self) -> DataWriter:
         """Put, get, list, search, delete, rename."""
-        self._parts.require_data()
+        if self._parts.config.is_remote:
+            from swampsync.repo.remote_data import RemoteWriter
+
+            return RemoteWriter(self._parts)
         from swampsync.repo.writing import DataWriter
 
         return DataWriter(self._parts)
@@ -209,7 +215,6 @@ class Repo:
     @cached_property
     def models(self) -> Models:
         """What data belongs to."""
-        self._parts.require_data()
         from swampsync.repo.models import Models
 
         return Models(self._parts)
@@ -217,7 +222,6 @@ class Repo:
     @cached_property
     def query(self) -> QueryRunner:
         """Predicates over the catalog: `repo.query('tags.env == "prod"')`."""
-        self._parts.require_data()
         from swampsync.repo.querying import QueryRunner
 
         return QueryRunner(self._parts)

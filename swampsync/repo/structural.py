@@ -10,7 +10,7 @@ from swampsync.artifacts.scan import LATEST_NAME, read_marker, walk_artifacts
 from swampsync.artifacts.tree import Tree
 from swampsync.catalog.compaction import Compaction, compact
 from swampsync.disk import Kind
-from swampsync.errors import NotFound
+from swampsync.errors import NotFound, Refused
 from swampsync.locks.guard import HeldLocks
 from swampsync.maintenance.gc import GcPlan, GcResult, apply_gc, make_run_lookup, plan_gc, preview_gc
 from swampsync.maintenance.prune import PrunePlan, PruneResult, apply_prune, plan_prune, preview_prune
@@ -43,11 +43,23 @@ class Structural:
         with self._parts.guard.structural_lock(command=command) as held:
             yield held
 
+    def _require_directory(self) -> None:
+        """Refuse what works on a directory's tree only.
+
+        Raises:
+            Refused: The datastore is a bucket.
+        """
+        if self._parts.config.is_remote:
+            raise Refused(
+                f"the datastore is the bucket `{self._parts.datastore_place}`, where this command cannot work yet",
+                hint="swamp data delete MODEL NAME --version N",
+            )
+
     # --- gc ----------------------------------------------------------------------------------------
 
     def plan_gc(self) -> GcPlan:
         """Decide what is expired or above its cap; writes nothing, takes no lock."""
-        self._parts.require_data()
+        self._require_directory()
         parts = self._parts
         parts.refresh(parts.namespace)
         return plan_gc(
@@ -60,7 +72,7 @@ class Structural:
 
     def gc(self, *, is_dry_run: bool = False) -> GcResult:
         """Delete what is expired or above its cap; a dry run says what would go, from the same plan."""
-        self._parts.require_data()
+        self._require_directory()
         if is_dry_run:
             return preview_gc(self.plan_gc())
         with self.locked("data gc") as held:
@@ -76,7 +88,7 @@ class Structural:
 
     def plan_prune(self) -> PrunePlan:
         """Decide which models have data but no definition anywhere; writes nothing, takes no lock."""
-        self._parts.require_data()
+        self._require_directory()
         parts = self._parts
         others: set[str] = set()
         if not parts.namespace.is_solo:
@@ -92,7 +104,7 @@ class Structural:
 
     def prune(self, *, is_dry_run: bool = False) -> PruneResult:
         """Delete the data of models whose definition is gone."""
-        self._parts.require_data()
+        self._require_directory()
         if is_dry_run:
             return preview_prune(self.plan_prune())
         with self.locked("data prune") as held:
@@ -105,7 +117,7 @@ class Structural:
 
     def reindex(self, *, is_dry_run: bool = False, progress: Progress | None = None) -> ReindexResult:
         """Make the catalog equal to the tree, ghost rows included; needs no lock, the catalog is this repo's own."""
-        self._parts.require_data()
+        self._require_directory()
         parts = self._parts
         done = 0
 

@@ -81,6 +81,14 @@ class Hydrator:
                 self._fail(record, reason, result)
         return result
 
+    def find_here(self, path: str) -> FileRecord | None:
+        """Return the record of a file whose content is here as it was recorded, without reading it; else `None`."""
+        record = self._clone.state.files.find(self._clone.namespace, path)
+        if record is None or record.state is FileState.REMOTE:
+            return None
+        stat = self._copy.stat(path)
+        return record if stat is not None and stat.signature == record.signature else None
+
     def require(self, path: str) -> FileRecord | None:
         """Make sure that a file is here with the content that the log names; `None` if the log knows no such file.
 

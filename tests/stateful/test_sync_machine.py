@@ -189,7 +189,7 @@ class RetryingSyncMachine(SyncMachine):
 @pytest.mark.parametrize("machine", [SyncMachine, RetryingSyncMachine])
 def test_clones_converge(machine: type[SyncMachine]) -> None:
     """Whatever clones do and whatever goes wrong, they end equal to the log, with nothing lost and nothing doubled."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)

@@ -1,0 +1,127 @@
+"""Data commands on a bucket: the same as on a directory, with a pull before and a push after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import BinaryIO
+
+from swampsync.artifacts.metadata import Metadata
+from swampsync.artifacts.model import Model
+from swampsync.namespace import Namespace, parse_scoped_name
+from swampsync.repo.reading import DataReader, Progress
+from swampsync.repo.removing import DeletePlan
+from swampsync.repo.syncing import Publication
+from swampsync.repo.values import DeleteResult, ImportResult, RenameResult, Version
+from swampsync.repo.writing import DataWriter
+
+
+class RemoteReader(DataReader):
+    """Looks data up in the catalog as the last sync left it; content comes when it is read."""
+
+    def find_model(self, text: str, *, is_cached: bool = False) -> tuple[Namespace, Model]:
+        """Find a model by name or id; the log of another namespace that is named is looked at first."""
+        namespace = self._namespace_of(text)
+        if not is_cached:
+            self._parts.syncing.follow(namespace, is_asked_for=True)
+        return super().find_model(text, is_cached=is_cached)
+
+    def _namespace_of(self, text: str) -> Namespace:
+        scoped, _ = parse_scoped_name(text)
+        return self._parts.namespace if scoped is None else scoped
+
+    def _report_damage(self, namespace: Namespace, model: Model, found: Metadata) -> None:
+        """Say nothing: the log has only whole versions."""
+
+
+class RemoteWriter(RemoteReader, DataWriter):
+    """Everything that can be done with data, published as one commit a command."""
+
+    def _publishing(self, text: str, *, is_confirmed: bool = False) -> AbstractContextManager[Publication]:
+        return self._parts.syncing.publishing(self._namespace_of(text), is_confirmed=is_confirmed)
+
+    def put(
+        self,
+        model: str,
+        name: str,
+        content: BinaryIO,
+        *,
+        model_type: str | None = None,
+        spec: str | None = None,
+        content_type: str = "application/octet-stream",
+        tags: Mapping[str, str] | None = None,
+        lifetime: str | None = None,
+        garbage_collection: str | int | None = None,
+        is_streaming: bool = False,
+    ) -> Version:
+        """Put content as the next version of an artifact and publish it; see `DataWriter.put`."""
+        with self._publishing(model) as publication:
+            version = super().put(
+                model,
+                name,
+                content,
+                model_type=model_type,
+                spec=spec,
+                content_type=content_type,
+                tags=tags,
+                lifetime=lifetime,
+                garbage_collection=garbage_collection,
+                is_streaming=is_streaming,
+            )
+        return self._follow(version, publication)
+
+    def append(self, model: str, name: str, content: BinaryIO) -> Version:
+        """Add bytes to streaming data: to the latest version while it is pending, else as the next one."""
+        with self._publishing(model) as publication:
+            version = super().append(model, name, content)
+        return self._follow(version, publication)
+
+    def _follow(self, version: Version, publication: Publication) -> Version:
+        metadata = publication.follow(version.model, version.metadata)
+        return self._version(version.namespace, version.model, metadata)
+
+    def import_directory(
+        self,
+        directory: str,
+        model: str,
+        *,
+        model_type: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        guess_content_type: Callable[[str], str] | None = None,
+        progress: Progress | None = None,
+    ) -> ImportResult:
+        """Put every file below a directory and publish them as one commit; see `DataWriter.import_directory`."""
+        with self._publishing(model) as publication:
+            result = super().import_directory(
+                directory,
+                model,
+                model_type=model_type,
+                tags=tags,
+                guess_content_type=guess_content_type,
+                progress=progress,
+            )
+        versions = tuple(publication.follow(result.model, m) for m in result.versions)
+        return replace(result, versions=versions)
+
+    def plan_delete(
+        self, model: str, *, name: str | None = None, version: int | None = None, prefix: str | None = None
+    ) -> DeletePlan:
+        """Decide which versions to delete, of what the log has now; see `DataRemover.plan_delete`."""
+        syncing = self._parts.syncing
+        if syncing.is_automatic:
+            syncing.syncer_of(self._namespace_of(model)).pull(check=syncing.deadline())
+        return super().plan_delete(model, name=name, version=version, prefix=prefix)
+
+    def _names(self, namespace: Namespace, model: Model) -> list[str]:
+        return self._parts.syncing.store_of(namespace).names(model)
+
+    def apply_delete(self, plan: DeletePlan) -> DeleteResult:
+        """Delete what was planned, and nothing that came since, and publish that; see `DataRemover.apply_delete`."""
+        with self._parts.syncing.publishing(plan.namespace, is_confirmed=True):
+            return super().apply_delete(plan)
+
+    def rename(self, model: str, old_name: str, new_name: str) -> RenameResult:
+        """Give an artifact a new name and publish that; see `DataRemover.rename`."""
+        with self._publishing(model):
+            return super().rename(model, old_name, new_name)

@@ -1,0 +1,260 @@
+"""Sync in one repo: which clones there are, when they pull and push, and what a command says of it.
+
+Only repos whose datastore is a bucket import this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from swampsync._version import __version__
+from swampsync.artifacts.metadata import Metadata
+from swampsync.artifacts.model import Model
+from swampsync.errors import LockError, SwampsyncError, SyncIncomplete, Unavailable
+from swampsync.layout import Layout
+from swampsync.locks.clone_lock import CloneLock
+from swampsync.log.log import Log
+from swampsync.namespace import SOLO, Namespace
+from swampsync.sync.clone import CONCURRENCY, Clone
+from swampsync.sync.push import Pushed
+from swampsync.sync.push_plan import PushLimits
+from swampsync.sync.remote_store import RemoteStore
+from swampsync.sync.syncer import Syncer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from swampsync.repo.parts import Parts
+
+LOCK_NAME: Final = "_sync.lock"
+
+
+@dataclass(slots=True)
+class Publication:
+    """What became of what a command wrote.
+
+    Attributes:
+        pushed: What its push did; `None` if it left everything pending.
+    """
+
+    pushed: Pushed | None = None
+    _moved: dict[str, str] = field(default_factory=dict)
+
+    def note(self, pushed: Pushed) -> None:
+        """Take in a push."""
+        self.pushed = pushed
+        for applied in pushed.applied:
+            self._moved.update(applied.resolved.renumbered)
+
+    def follow(self, model: Model, metadata: Metadata) -> Metadata:
+        """Return a version's metadata with the number that it was published under."""
+        directory = Layout.version_path(model.type, model.id, metadata.name, metadata.version)
+        while directory in self._moved:
+            directory = self._moved[directory]
+        return replace(metadata, version=int(directory.rpartition("/")[2]))
+
+
+class Syncing:
+    """The clones of one repo: its own namespace's, and those of namespaces that it reads.
+
+    Args:
+        parts: Of the repo.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._syncers: dict[str, Syncer] = {}
+        self._followed: set[str] = set()
+        self._joined: set[str] = set()
+        self.is_automatic = parts.config.auto_sync
+        self.is_reachable = True
+
+    def close(self) -> None:
+        """End the threads."""
+        pool: Executor | None = self.__dict__.pop("pool", None)
+        if pool is not None:
+            pool.shutdown()
+        self._syncers.clear()
+
+    @cached_property
+    def pool(self) -> Executor:
+        """Threads for many requests at a time."""
+        return self._parts.world.make_pool(self._concurrency)
+
+    @property
+    def _concurrency(self) -> int:
+        return getattr(self._parts.config.datastore, "concurrency", None) or CONCURRENCY
+
+    @cached_property
+    def lock(self) -> CloneLock:
+        """The clone's lock: all namespaces share one copy and one state."""
+        parts = self._parts
+        parts.world.disk.makedirs(parts.layout.local_path("data"))
+        return CloneLock(
+            parts.layout.local_path("data", LOCK_NAME),
+            clock=parts.world.clock,
+            rng=parts.world.rng,
+            wait_seconds=parts.config.lock_timeout_ms / 1000,
+            on_wait=lambda line: parts.on_wait(line),  # noqa: PLW0108 - it may be set later
+        )
+
+    def syncer_of(self, namespace: Namespace) -> Syncer:
+        """Return the clone of a namespace."""
+        known = self._syncers.get(namespace.name)
+        if known is None:
+            known = self._syncers[namespace.name] = Syncer(self._make_clone(namespace), self.lock)
+        return known
+
+    def _make_clone(self, namespace: Namespace) -> Clone:
+        parts, world = self._parts, self._parts.world
+        holder = parts.keeper_parts.holder
+        return Clone(
+            Log(parts.remote.store_of(namespace), parts.layout.of(namespace), self.pool),
+            world.disk,
+            world.clock,
+            world.rng,
+            world.new_id,
+            parts.state,
+            parts.catalog,
+            parts.config.repo_id or "",
+            holder.name,
+            f"swampsync/{__version__}",
+            self.pool,
+            self._concurrency,
+        )
+
+    def store_of(self, namespace: Namespace) -> RemoteStore:
+        """Return the version tree of a namespace."""
+        return RemoteStore(self.syncer_of(namespace))
+
+    def known_namespaces(self) -> set[Namespace]:
+        """Name the namespaces whose log was ever looked at; makes no request."""
+        return {Namespace(p.namespace) if p.namespace else SOLO for p in self._parts.state.positions.all()}
+
+    # --- reading -----------------------------------------------------------------------------------
+
+    def follow(self, namespace: Namespace, *, is_asked_for: bool = False) -> None:
+        """Make a namespace readable: no request for what was looked at before, unless it is another's.
+
+        Args:
+            namespace: Which.
+            is_asked_for: Whether the command names it, so that its log is looked at first.
+        """
+        if namespace.name in self._followed:
+            return
+        syncer = self.syncer_of(namespace)
+        if not syncer.has_pulled() or (is_asked_for and namespace != self._parts.home):
+            syncer.pull(check=self.deadline())
+        else:
+            syncer.ensure_catalogued()
+        self._followed.add(namespace.name)
+
+    def require_member(self, namespace: Namespace) -> None:
+        """Make sure, once, that this repo may publish in a namespace; not asked where nothing is published now.
+
+        Raises:
+            Conflict: Others have it, and this repo is no member.
+        """
+        is_asked = self.is_automatic and self.is_reachable and not namespace.is_solo
+        if is_asked and namespace.name not in self._joined:
+            self._parts.registry.require_member(namespace, self._parts.require_repo_id())
+            self._joined.add(namespace.name)
+
+    # --- writing -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def publishing(self, namespace: Namespace, *, is_confirmed: bool = False) -> Iterator[Publication]:
+        """Pull before what is done in the block, and push after it.
+
+        Where the bucket cannot be reached the block runs all the same: what it writes stays pending.
+
+        Args:
+            namespace: Where the command writes.
+            is_confirmed: Whether it was asked before anything is removed.
+
+        Raises:
+            SyncIncomplete: What was written is safe and pending, but not published; the reason is told.
+        """
+        publication = Publication()
+        self._know_ourselves()
+        if not self.is_automatic:
+            self.syncer_of(namespace).ensure_catalogued()
+            yield publication
+            return
+        problem: SwampsyncError | None = None
+        try:
+            self.syncer_of(namespace).pull(check=self.deadline())
+        except Unavailable as error:
+            problem = error
+            self.is_reachable = False
+            self.syncer_of(namespace).ensure_catalogued()
+        self._followed.add(namespace.name)
+        yield publication
+        if problem is None:
+            try:
+                publication.note(self._push(namespace, PushLimits(is_confirmed=is_confirmed)))
+            except SwampsyncError as error:
+                problem = error
+        if problem is not None:
+            raise SyncIncomplete(
+                f"what was written is safe and pending, but was not published: {problem.message}",
+                hint=problem.hint if isinstance(problem, LockError) else "swamp datastore sync",
+                is_retryable=problem.is_retryable,
+            ) from problem
+        if publication.pushed is not None and publication.pushed.failures:
+            raise incomplete(publication.pushed.failures)
+
+    def push(self, namespace: Namespace, limits: PushLimits, *, check: Callable[[], None] | None = None) -> Pushed:
+        """Publish what is pending in a namespace that this repo is a member of.
+
+        Raises:
+            Conflict: It is no member.
+        """
+        if not namespace.is_solo:
+            self._parts.registry.require_member(namespace, self._parts.require_repo_id())
+        self._know_ourselves()
+        return self._push(namespace, limits, check=check)
+
+    def _know_ourselves(self) -> None:
+        """Make sure that commits carry the repo's id; a command that only reads makes none."""
+        if self._parts.config.repo_id is None:
+            self._parts.require_repo_id()
+            self._syncers.clear()
+
+    def _push(self, namespace: Namespace, limits: PushLimits, *, check: Callable[[], None] | None = None) -> Pushed:
+        return self.syncer_of(namespace).push(limits, check=check or self.deadline())
+
+    def record_file(self, namespace: Namespace, path: str) -> None:
+        """Record a file of the local copy, unless it stays in the repo."""
+        layout = self._parts.layout.of(namespace)
+        if path.startswith(f"{layout.root}/"):
+            self.syncer_of(namespace).record_file(path[len(layout.root) + 1 :], kind="put")
+
+    def deadline(self, seconds: float | None = None) -> Callable[[], None]:
+        """Make a check that raises when a direction of a sync takes too long."""
+        clock = self._parts.world.clock
+        allowed = self._parts.config.sync_timeout_ms / 1000 if seconds is None else seconds
+        ends_at = clock.uptime() + allowed
+
+        def check() -> None:
+            if clock.uptime() > ends_at:
+                raise Unavailable(
+                    f"the sync took longer than {allowed:g} s; what was done stays", hint="swamp datastore sync"
+                )
+
+        return check
+
+
+def incomplete(failures: list[tuple[str, str]]) -> SyncIncomplete:
+    """Make the error for a sync that left some files out."""
+    shown = "; ".join(f"`{path}`: {reason}" for path, reason in failures[:3])
+    more = f" and {len(failures) - 3} more" if len(failures) > 3 else ""
+    return SyncIncomplete(
+        f"{len(failures)} of the files could not be transferred and will be tried again: {shown}{more}",
+        failures=tuple(failures),
+        hint="swamp datastore status",
+    )
