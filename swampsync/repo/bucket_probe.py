@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from swampsync.backends.base import LifecycleRule
+from swampsync.backends.base import LifecycleRule, ObjectStore
 from swampsync.backends.prefixed import Prefixed
 from swampsync.errors import SwampsyncError
 from swampsync.maintenance.doctor_backend import Thoroughness, probe
@@ -17,6 +19,7 @@ from swampsync.repo.parts import Parts
 SCRATCH_DIRECTORY: Final = ".swampsync-doctor"
 # Besides the subdirectories of the datastore, what must never expire.
 _LOG_DIRECTORIES: Final = ("_log", "_checkpoints", "_segments")
+_LEFT_BEHIND: Final = timedelta(days=1)
 
 
 def reach_bucket(parts: Parts) -> str | None:
@@ -47,9 +50,11 @@ def probe_bucket(
         with bucket.administer() as admin:
             return admin.lifecycle_rules()
 
-    return probe(
-        Prefixed(bucket.plain, parts.namespace),
-        scratch_prefix=layout.prefix_of(SCRATCH_DIRECTORY),
+    store = Prefixed(bucket.plain, parts.namespace)
+    scratch_prefix = layout.prefix_of(SCRATCH_DIRECTORY)
+    report = probe(
+        store,
+        scratch_prefix=scratch_prefix,
         clock=parts.world.clock,
         rng=parts.world.rng,
         spawner=parts.world.spawn,
@@ -59,6 +64,16 @@ def probe_bucket(
         protected_prefixes=tuple(layout.prefix_of(name) for name in (*_LOG_DIRECTORIES, *layout.subdirs)),
         on_check=on_check,
     )
+    with suppress(SwampsyncError):
+        _sweep(store, scratch_prefix, now=parts.world.clock.now())
+    return report
+
+
+def _sweep(store: ObjectStore, scratch_prefix: str, *, now: datetime) -> None:
+    """Remove what a probe that was killed left; one that runs now is younger, by anybody's clock."""
+    stale = [info.key for info in store.list(scratch_prefix) if now - info.modified_at > _LEFT_BEHIND]
+    if stale:
+        store.delete_many(stale)
 
 
 def keep_report(parts: Parts, report: DoctorReport, *, member: str | None = None) -> None:

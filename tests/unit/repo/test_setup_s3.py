@@ -30,6 +30,7 @@ from swampsync.repo.datastore import Datastore
 from swampsync.repo.setup_s3 import BucketChoice, BucketSetup, setup_s3
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash
 from swampsync.testing.liars import CheckThenWriter, CreateIgnorer, MatchIgnorer
+from swampsync.testing.manual_clock import ManualClock
 from tests.unit.repo.buckets import MemoryBuckets, make_repo
 
 INFRA = Namespace.parse("infra")
@@ -187,6 +188,21 @@ def test_solo_beside_namespaces_is_warned(server: MemoryBuckets, repo: Path, tmp
     assert [w.get("existingNamespaces") for w in done.warnings] == [None, ["infra"]]
     assert "SWAMP_DATASTORE" in done.warnings[0]["message"]
     assert server.parts(second).registry.read_members(SOLO).members == ("repo-2",)
+
+
+def test_scratch_of_a_killed_probe_is_swept_a_day_later(server: MemoryBuckets, repo: Path) -> None:
+    """What a killed set-up left in the namespace goes with a later probe; what may be in use stays."""
+    old = MemoryStore(ManualClock())  # in the year 2026's past, by its own clock
+    server.stores[("team", "")] = old
+    put(server, "infra/.swampsync-doctor/dead/1")
+    server.stores[("team", "")]._clock = SystemClock()
+    put(server, "infra/.swampsync-doctor/alive/1")
+    set_up(server, repo)
+    assert server.keys() == [
+        "infra/.namespace.json",
+        "infra/.swampsync-doctor/alive/1",
+        "infra/.swampsync.json",
+    ]
 
 
 # --- what is refused, and that nothing is written then -------------------------------------------------------------
