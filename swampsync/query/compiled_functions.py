@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from swampsync.query.compiled_operators import CREATED_AT
+from swampsync.query.compiled_comparisons import CREATED_AT
 from swampsync.query.fragments import Element, Fragment, Json, Uncompilable, as_kind, case, error
 from swampsync.query.functions import WHITE_SPACE
 

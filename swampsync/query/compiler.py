@@ -22,14 +22,15 @@ from swampsync.query.ast import (
     Ternary,
     Unary,
 )
-from swampsync.query.compiled_operators import compare, in_json, in_list, negated, operate
-from swampsync.query.evaluator import fold, is_constant
+from swampsync.query.compiled_arithmetic import negated, operate
+from swampsync.query.compiled_comparisons import compare, in_json, in_list
+from swampsync.query.compiled_macros import compile_macro, compile_or_value
+from swampsync.query.evaluator import fold
 from swampsync.query.fields import FIELDS
 from swampsync.query.fragments import (
     FIELD_BOUND,
     MAX_PARAMETERS,
     Choice,
-    Element,
     Fragment,
     Json,
     Uncompilable,
@@ -40,17 +41,12 @@ from swampsync.query.fragments import (
     json_path,
 )
 from swampsync.query.moments import Duration, Timestamp
+from swampsync.query.shape import is_constant
 from swampsync.query.values import INT_MAX, EvaluationError, UInt
 
 # The JSON of a row's content; a row without one has no attributes.
 CONTENT_SQL: Final = "ifnull(j.json, '{}')"
 
-# Over the values of a condition for each element, NULL where it fails: what CEL's macros make of them.
-_AGGREGATES: Final = {
-    "exists": "(SELECT CASE WHEN max(v) = 1 THEN 1 WHEN count(*) > count(v) THEN NULL ELSE 0 END FROM {})",
-    "all": "(SELECT CASE WHEN min(v) = 0 THEN 0 WHEN count(*) > count(v) THEN NULL ELSE 1 END FROM {})",
-    "exists_one": "(SELECT CASE WHEN count(*) > count(v) THEN NULL ELSE coalesce(sum(v), 0) = 1 END FROM {})",
-}
 # Functions whose implementation takes its arguments by `as_kind`, which knows what to do with a `Choice`.
 _STRING_METHODS: Final = frozenset(
     {"contains", "startsWith", "endsWith", "matches", "lowerAscii", "upperAscii", "trim"}
@@ -69,7 +65,7 @@ class Compiler:
     def __init__(self, *, masked: frozenset[str] = frozenset()) -> None:
         self.parameters: dict[str, Any] = {}
         self.reads_content = False
-        self._variables: dict[str, Fragment] = {}
+        self.variables: dict[str, Fragment] = {}
         self._names: dict[tuple[type, Any], str] = {}
         self._masked = masked
 
@@ -157,8 +153,8 @@ class Compiler:
         return Json(document, path, self.parameter(json_path(path)))
 
     def _ident(self, node: Ident) -> Fragment:
-        if node.name in self._variables:
-            return self._variables[node.name]
+        if node.name in self.variables:
+            return self.variables[node.name]
         field = FIELDS.get(node.name)
         if field is None or node.name == "content":
             raise Uncompilable
@@ -262,46 +258,11 @@ class Compiler:
         )
 
     def _macro(self, node: Macro) -> Fragment:
-        """Compile `all`, `exists` or `exists_one` over a list or map in JSON, as an aggregate over its elements."""
-        template = _AGGREGATES.get(node.kind)
-        if template is None or self._variables:
-            raise Uncompilable  # also one macro inside another: its cost would be the product of both
-        target = self.compile(node.target)
-        if not isinstance(target, Json):
-            raise Uncompilable
-        branches = []
-        depth = 0
-        variables: dict[str, Fragment] = {
-            "array": Element("e1"),
-            "object": Fragment("string", "e1.key", can_fail=False),
-        }
-        for kind, variable in variables.items():
-            self._variables = {node.variable: variable}
-            try:
-                body = self.condition(node.body)
-            finally:
-                self._variables = {}
-            elements = f"(SELECT {body.sql} AS v FROM {target.each_sql} AS e1)"  # noqa: S608  constants, placeholders
-            branches.append((f"{target.type_sql} = '{kind}'", template.format(elements)))
-            depth = max(depth, body.depth + 8)
-        return Fragment("bool", case(*branches), can_fail=True, depth=depth)
-
-    def _or_value(self, node: Call) -> Fragment:
-        """Compile `x.?f.orValue(constant)`."""
-        optional = node.target
-        if not isinstance(optional, Select) or not optional.is_optional or not is_constant(node.args[0]):
-            raise Uncompilable
-        operand = self.compile(optional.operand)
-        if not isinstance(operand, Json) or isinstance(operand, Element):
-            raise Uncompilable
-        default = self.compile(node.args[0])
-        child = self.json(operand.document, (*operand.path, optional.field))
-        condition = case((f"{operand.type_sql} = 'object'", f"{child.type_sql} IS NOT NULL"))
-        return Choice(condition, child, default)
+        return compile_macro(self, node)
 
     def _call(self, node: Call) -> Fragment:
         if node.name == "orValue":
-            return self._or_value(node)
+            return compile_or_value(self, node)
         implementation = compiled_functions.FUNCTIONS.get((node.name, node.target is not None))
         if implementation is None:
             raise Uncompilable

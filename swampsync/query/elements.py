@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from swampsync.query.activation import Activation
-from swampsync.query.values import EvaluationError, OptionalValue, equals, to_key, type_name
+from swampsync.query.values import NONE, EvaluationError, OptionalValue, equals, to_key, type_name
 
 
 class Absent(EvaluationError):
@@ -66,3 +67,45 @@ def as_optional(value: Any) -> OptionalValue:
     if isinstance(value, OptionalValue):
         return value
     raise EvaluationError(f"`?` takes an optional value, not a {type_name(value)}")
+
+
+def make_select(
+    operand: Callable[[Activation], Any], field: str, *, path: str, is_optional: bool
+) -> Callable[[Activation], Any]:
+    """Return the evaluation of `operand.field`, or of `operand.?field`; after an optional value, all are optional."""
+    missing = f"no such key `{path}`; use has()"
+
+    def select(env: Activation) -> Any:
+        value = operand(env)
+        if type(value) is dict and not is_optional:
+            try:
+                return value[field]
+            except KeyError:
+                raise EvaluationError(missing) from None
+        if isinstance(value, OptionalValue):
+            if not value.is_present:
+                return NONE
+            value = value.value
+        elif not is_optional:
+            raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
+        if not isinstance(value, dict):
+            raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
+        return OptionalValue(value[field]) if field in value else NONE
+
+    return select
+
+
+def make_has(operand: Callable[[Activation], Any], field: str, *, path: str) -> Callable[[Activation], Any]:
+    """Return the evaluation of `has(operand.field)`."""
+
+    def has(env: Activation) -> Any:
+        value = operand(env)
+        if isinstance(value, OptionalValue):
+            if not value.is_present:
+                return False
+            value = value.value
+        if not isinstance(value, dict):
+            raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
+        return bool(field in value)
+
+    return has

@@ -28,10 +28,11 @@ from swampsync.query.ast import (
     Unary,
 )
 from swampsync.query.comprehensions import MACROS, Evaluate
-from swampsync.query.elements import Absent, as_optional, contains, element
+from swampsync.query.elements import Absent, as_optional, contains, element, make_has, make_select
 from swampsync.query.fields import FIELDS, POSITIONS, QUALIFIED_TYPES
 from swampsync.query.functions import GLOBALS, METHODS
 from swampsync.query.operators import BINARY, negate
+from swampsync.query.shape import is_constant, path_of
 from swampsync.query.values import (
     NONE,
     CelType,
@@ -84,30 +85,6 @@ def fold(node: Node) -> Any:
     return Evaluator(node).evaluate(Activation(_NO_ROW, NoContent()))
 
 
-def is_constant(node: Node) -> bool:
-    """Whether an expression depends on no row, and is cheap to evaluate once."""
-    stack = [node]
-    while stack:
-        top = stack.pop()
-        if isinstance(top, Ident | Macro):
-            return False
-        stack.extend(top.children())
-    return True
-
-
-def path_of(node: Node) -> str:
-    """Return a selection as its reader wrote it (`attributes.status`)."""
-    if isinstance(node, Ident):
-        return node.name
-    if isinstance(node, Select):
-        return f"{path_of(node.operand)}.{node.field}"
-    if isinstance(node, Index):
-        index = node.index.value if isinstance(node.index, Literal) else "…"
-        shown = f'"{index}"' if isinstance(index, str) and index != "…" else index
-        return f"{path_of(node.operand)}[{shown}]"
-    return "(…)"
-
-
 _NO_ROW: Final = CatalogRow("", "", "", "", "", 0, 0, "", "", "", "", "", "", 0, 0, "", "{}", "", "", "", "", "", "")
 
 
@@ -156,45 +133,11 @@ class _Builder:
         if path in QUALIFIED_TYPES:
             value = CelType(path)
             return lambda _: value
-        return self._lookup(self.build(node.operand), node.field, path, is_optional=node.is_optional)
-
-    def _lookup(self, operand: Evaluate, field: str, path: str, *, is_optional: bool) -> Evaluate:
-        missing = f"no such key `{path}`; use has()"
-
-        def select(env: Activation) -> Any:
-            value = operand(env)
-            if type(value) is dict and not is_optional:
-                try:
-                    return value[field]
-                except KeyError:
-                    raise EvaluationError(missing) from None
-            if isinstance(value, OptionalValue):
-                if not value.is_present:
-                    return NONE
-                value = value.value
-            elif not is_optional:
-                raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
-            if not isinstance(value, dict):
-                raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
-            return OptionalValue(value[field]) if field in value else NONE
-
-        return select
+        return make_select(self.build(node.operand), node.field, path=path, is_optional=node.is_optional)
 
     def _has(self, node: Has) -> Evaluate:
-        operand, field = self.build(node.operand), node.field
-        path = f"{path_of(node.operand)}.{field}"
-
-        def has(env: Activation) -> Any:
-            value = operand(env)
-            if isinstance(value, OptionalValue):
-                if not value.is_present:
-                    return False
-                value = value.value
-            if not isinstance(value, dict):
-                raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
-            return bool(field in value)
-
-        return has
+        path = f"{path_of(node.operand)}.{node.field}"
+        return make_has(self.build(node.operand), node.field, path=path)
 
     def _index(self, node: Index) -> Evaluate:
         operand, index, is_optional = self.build(node.operand), self.build(node.index), node.is_optional

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any, Final
 
 from swampsync.catalog.rows import CatalogRow
 from swampsync.query.activation import Activation, ContentSource, NoContent
-from swampsync.query.ast import Logic, Node, walk_identifiers
+from swampsync.query.ast import Logic, Node
 from swampsync.query.content_cache import ContentCache
+from swampsync.query.content_join import ContentJoin
 from swampsync.query.cursor import format_cursor
 from swampsync.query.evaluator import Evaluator
 from swampsync.query.failures import Failures
-from swampsync.query.fields import CONTENT_FIELDS
 from swampsync.query.fragments import Uncompilable
 from swampsync.query.json_values import to_json
 from swampsync.query.prepared import PreparedQuery
@@ -70,11 +70,11 @@ class QueryRun:
         self.fallback_reason: str | None = None
         self._connection = connection
         self._contents: ContentSource = contents if contents is not None else NoContent()
-        self._cache = cache
+        self._has_cache = cache is not None
         self._conditions = self._compile(is_sql_usable=True)
         self._last_row: int | None = None
         self._shown: Statement | None = None
-        self._owns_transaction = False
+        self._join = ContentJoin(connection, cache)
 
     @property
     def shown_sql(self) -> str:
@@ -103,7 +103,7 @@ class QueryRun:
             query.tree,
             is_latest_only=query.is_latest_only,
             namespace=query.namespace,
-            can_read_content=self._cache is not None,
+            can_read_content=self._has_cache,
         )
         if not is_sql_usable:
             compiler = type(conditions.compiler)()
@@ -113,37 +113,6 @@ class QueryRun:
             conditions = Conditions(tuple(certain), None, (), (query.tree,), compiler, query.namespace)
         self.residual = conditions.residual
         return conditions
-
-    def _prepare_content(self, conditions: Conditions) -> tuple[bool, bool]:
-        """Fill the cache; return whether content is joined, and whether some of it is out of SQL's reach."""
-        looks_inside = conditions.reads_content or any(
-            CONTENT_FIELDS & _fields_of(node) for node in conditions.residual
-        )
-        if self._cache is None or not looks_inside:
-            return False, False
-        self._cache.attach(self._connection)
-        where = " AND ".join(("1", *conditions.certain, *conditions.metadata_only))
-        parameters = conditions.compiler.parameters
-        self._begin()
-        unavailable, fillable = self._cache.survey(self._connection, where, parameters)
-        if fillable:
-            self._end()
-            self._cache.fill(self._connection, self._contents, where, parameters)
-            self._begin()
-            unavailable, _ = self._cache.survey(self._connection, where, parameters)
-        return True, unavailable > 0
-
-    def _begin(self) -> None:
-        """Let the survey and the statement see the same rows."""
-        if not self._connection.in_transaction:
-            self._connection.execute("BEGIN")
-            self._owns_transaction = True
-
-    def _end(self) -> None:
-        if self._owns_transaction:
-            self._owns_transaction = False
-            with suppress(sqlite3.Error):
-                self._connection.execute("COMMIT")
 
     # --- running -----------------------------------------------------------------------------------
 
@@ -164,10 +133,10 @@ class QueryRun:
                 self.skipped = Failures()
                 yield from self._run(self._conditions, after)
         finally:
-            self._end()
+            self._join.end()
 
     def _run(self, conditions: Conditions, after: tuple[Any, ...] | None) -> Iterator[Any]:
-        is_joined, has_unavailable = self._prepare_content(conditions)
+        is_joined, has_unavailable = self._join.prepare(conditions, self._contents)
         needs_rows = bool(conditions.residual) or has_unavailable
         has_failures = conditions.uncertain is not None and not needs_rows
         projection = None if needs_rows else self._compile_projection(conditions)
@@ -292,10 +261,6 @@ class QueryRun:
         find_reasons(self._connection, self.skipped, self.query.tree, contents=self._contents, must_be_bool=True)
         if self.query.select_tree is not None:
             find_reasons(self._connection, self.unprojected, self.query.select_tree, contents=self._contents)
-
-
-def _fields_of(node: Node) -> frozenset[str]:
-    return frozenset(ident.name for ident in walk_identifiers(node))
 
 
 def run_query(
