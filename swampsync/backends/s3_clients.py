@@ -45,6 +45,8 @@ class S3Clients:
         self._lock = threading.Lock()
         self._made: dict[Use, ObstoreS3] = {}
         self.provider_error: SwampsyncError | None = None
+        # What obstore's calls raise; known once a client was made.
+        self.failures: tuple[type[Exception], ...] = ()
 
     def of(self, use: Use) -> ObstoreS3:
         """Return the client for a use."""
@@ -64,6 +66,7 @@ class S3Clients:
         from obstore.exceptions import BaseError
         from obstore.store import S3Store
 
+        self.failures = (BaseError, FileNotFoundError)
         options = self._options
         endpoint = _endpoint(options)
         # obstore also reads AWS_ variables; what is given here wins, so everything that matters is given.

@@ -13,8 +13,8 @@ from typing import Final
 from swampsync.backends.base import GetResult, ObjectInfo
 from swampsync.errors import InvalidInput, Unavailable
 
-RANGE_BYTES: Final = 8 << 20
-# Four on their way, one given out: under 50 MiB in all.
+RANGE_BYTES: Final = 4 << 20
+# Four on their way, one given out. Each is in memory up to three times: as it comes, put together, and as `bytes`.
 RANGES_AT_A_TIME: Final = 4
 
 

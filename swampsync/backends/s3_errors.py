@@ -167,7 +167,7 @@ def _translate_trouble(answer: Answer, operation: Operation, key: str | None, op
     match answer.trouble:
         case Trouble.TIMEOUT:
             return Unavailable(
-                f"{what}: {where} was silent for {options.request_timeout_seconds:g} s",
+                f"{what}: {where} did not answer in time (request timeout {options.request_timeout_seconds:g} s)",
                 hint="check the network, or raise the request timeout, then run the command again",
                 key=key,
             )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from swampsync.backends.base import ETag, GetResult, ObjectInfo, ObjectNotFound, PutResult, RequestKind, RequestObserver
 from swampsync.backends.s3_answers import Answer, Operation, Trouble, parse_answer
@@ -18,9 +18,6 @@ from swampsync.backends.s3_settings import S3Options
 from swampsync.backends.s3_upload import PARTS_AT_A_TIME, Parts
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
-
-if TYPE_CHECKING:
-    from obstore import GetResult as ObstoreGet
 
 log = logging.getLogger("swampsync.s3")
 
@@ -60,14 +57,12 @@ class S3Requests:
 
     def ask(self, operation: Operation, key: str | None, call: Callable[[], T], *, kind: RequestKind | None) -> T:
         """Do a call of obstore; its failure is counted as `kind` and raised as one of our errors."""
-        from obstore.exceptions import BaseError
-
         if not self._options.anonymous:
             # Here and not only in obstore's callback, so that missing credentials are our own error.
             self._credentials.current()
         try:
             return call()
-        except (BaseError, FileNotFoundError) as caught:
+        except self._clients.failures as caught:
             if kind is not None:
                 self.count(kind)
             failure = self._failure(caught, operation, key)
@@ -88,23 +83,20 @@ class S3Requests:
 
     # --- objects -----------------------------------------------------------------------------------
 
-    def open(self, key: ObjectKey, options: Any = None) -> tuple[ObjectInfo, ObstoreGet]:
-        """Begin to read an object; its body is still to come, and to be counted."""
+    def get(self, key: ObjectKey, options: Any) -> GetResult:
+        """Read an object, or the range of it that `options` names."""
         import obstore
 
         client = self._clients.of(Use.SMALL)
         path = self._root + key.text
-        found = self.ask(
-            Operation.GET, key.text, lambda: obstore.get(client, path, options=options), kind=RequestKind.GET
-        )
-        return self._describe(found.meta, key, Operation.GET), found
 
-    def get(self, key: ObjectKey, options: Any) -> GetResult:
-        """Read an object, or the range of it that `options` names."""
-        info, found = self.open(key, options)
-        body = self.ask(Operation.GET, key.text, lambda: found.bytes().to_bytes(), kind=RequestKind.GET)
-        self.count(RequestKind.GET, received=len(body))
-        return GetResult(info, body)
+        def fetch() -> tuple[Any, bytes]:
+            found = obstore.get(client, path, options=options)
+            return found.meta, found.bytes().to_bytes()
+
+        meta, body = self.ask(Operation.GET, key.text, fetch, kind=RequestKind.GET)
+        self._hook(RequestKind.GET, 0, len(body))
+        return GetResult(self._describe(meta, key, Operation.GET), body)
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""
@@ -120,7 +112,6 @@ class S3Requests:
     def _describe(self, meta: Any, key: ObjectKey, operation: Operation) -> ObjectInfo:
         if not meta["e_tag"]:
             # A proxy's page, for one: a 200 that no S3 server gave.
-            self.count(RequestKind[operation.name])
             raise self._not_s3(operation, key.text)
         return ObjectInfo(key, meta["size"], ETag.parse(meta["e_tag"]), meta["last_modified"])
 

@@ -223,7 +223,7 @@ HEAD = (
     f'ETag: "abc"\r\nLast-Modified: {DATE}\r\n\r\n'
 ).encode()
 BODIES = {
-    "stalled": (Reply(HEAD + b"x" * 3_000_000, End.STALL), "was silent for 0.2 s"),
+    "stalled": (Reply(HEAD + b"x" * 3_000_000, End.STALL), "did not answer in time (request timeout 0.2 s)"),
     "reset": (Reply(HEAD + b"x" * 3_000_000, End.RESET), "broke"),
     "short": (Reply(HEAD + b"x" * 3_000_000, End.CLOSE), "broke"),
 }
