@@ -37,7 +37,7 @@ def put(
     gc: Annotated[str | None, typer.Option("--gc", help="How many versions gc keeps, or how old they may be.")] = None,
     append: Annotated[bool, typer.Option("--append", help="Add to the latest version of streaming data.")] = False,
     streaming: Annotated[bool, typer.Option("--streaming", help="Let later puts append to this version.")] = False,
-    no_sync: NoSync = False,  # noqa: ARG001 - on a directory every version is published at once
+    no_sync: NoSync = False,
 ) -> None:
     """Put content as a new version of a data artifact."""
     tags = parse_tags(tag or [])
@@ -49,6 +49,8 @@ def put(
     if file == "-" and cli.console.stdin.isatty():
         cli.console.note("Reading from the terminal; end with Ctrl-D.")
     with cli.repo() as repo, _open_source(file) as source:
+        if no_sync:
+            repo.leave_pending()
         if append:
             result = repo.data.append(model, name, source)
         else:
@@ -125,10 +127,12 @@ def import_(
     model: Annotated[str, typer.Option("--model", help="Model name or id.", autocompletion=complete_model)],
     type: ModelType = None,  # noqa: A002
     tag: Tags = None,
-    no_sync: NoSync = False,  # noqa: ARG001 - on a directory every version is published at once
+    no_sync: NoSync = False,
 ) -> None:
     """Put every file of a directory, each as an artifact named by its path with `/` made `-`."""
     with cli.repo() as repo, cli.console.progress("Importing") as bar:
+        if no_sync:
+            repo.leave_pending()
         result = repo.data.import_directory(
             os.path.abspath(directory),
             model,

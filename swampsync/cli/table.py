@@ -29,6 +29,8 @@ COMMANDS: Final[dict[tuple[str, ...], str]] = {
     ("data", "versions"): "data_read:versions",
     ("data", "search"): "data_read:search",
     ("data", "query"): "query:query",
+    ("datastore", "sync"): "sync:sync",
+    ("datastore", "log"): "sync:log",
     ("datastore", "status"): "datastore:status",
     ("datastore", "setup", "filesystem"): "datastore:setup_filesystem",
     ("datastore", "setup", "s3"): "datastore_s3:setup_s3",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from swampsync.repo.querying import QueryRunner
     from swampsync.repo.status import RepoStatus
     from swampsync.repo.structural import Structural
+    from swampsync.repo.synchronising import Synchroniser
     from swampsync.repo.writing import DataWriter
 
 _NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
@@ -162,6 +163,15 @@ class Repo:
             variables["SWAMP_NAMESPACE"] = self.namespace.name
         return variables | self._parts.guard.child_environment()
 
+    def refresh(self) -> None:
+        """Make the catalog follow the datastore now."""
+        self._parts.refresh(self._parts.namespace)
+
+    def leave_pending(self) -> None:
+        """Publish nothing that this repo writes from now on, and ask the bucket nothing: the next sync does."""
+        if self._parts.config.is_remote:
+            self._parts.syncing.is_automatic = False
+
     # --- the rest, loaded when first used ----------------------------------------------------------
 
     @cached_property
@@ -183,6 +193,13 @@ class Repo:
         from swampsync.repo.writing import DataWriter
 
         return DataWriter(self._parts)
+
+    @cached_property
+    def synchroniser(self) -> Synchroniser:
+        """What brings this repo and its bucket together."""
+        from swampsync.repo.synchronising import Synchroniser
+
+        return Synchroniser(self._parts)
 
     @cached_property
     def structural(self) -> Structural:

@@ -251,10 +251,8 @@ class Syncing:
 
 def incomplete(failures: list[tuple[str, str]]) -> SyncIncomplete:
     """Make the error for a sync that left some files out."""
-    shown = "; ".join(f"`{path}`: {reason}" for path, reason in failures[:3])
-    more = f" and {len(failures) - 3} more" if len(failures) > 3 else ""
     return SyncIncomplete(
-        f"{len(failures)} of the files could not be transferred and will be tried again: {shown}{more}",
+        f"{len(failures)} of what was written could not be published; it stays pending and is tried again",
         failures=tuple(failures),
         hint="swamp datastore status",
     )

@@ -1,0 +1,150 @@
+"""`swamp datastore sync` and `swamp datastore log`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swampsync.cli.command import Cli, command
+from swampsync.cli.console import Console, count, format_size, printable
+from swampsync.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from swampsync.repo import Repo
+    from swampsync.repo.synchronising import SyncReport
+
+_SHOWN_PLAN = 50
+
+
+@command
+def sync(
+    cli: Cli,
+    predicate: Annotated[
+        str | None, typer.Argument(metavar="[PREDICATE]", help="With --hydrate: whose content to fetch.")
+    ] = None,
+    pull: Annotated[bool, typer.Option("--pull", help="Only take in what is new.")] = False,
+    push: Annotated[bool, typer.Option("--push", help="Only publish what is pending.")] = False,
+    all_namespaces: Annotated[bool, typer.Option("--all", help="Look at every namespace's log.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what a push would do, and do nothing.")] = False,
+    hydrate: Annotated[bool, typer.Option("--hydrate", help="Fetch content that is not here.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", help="For each direction.", min=0.001)
+    ] = None,
+    max_requests: Annotated[
+        int | None, typer.Option("--max-requests", metavar="N", help="Publish nothing if more are needed.", min=0)
+    ] = None,
+    max_delete: Annotated[
+        int | None, typer.Option("--max-delete", metavar="N", help="Publish no more removals than this.", min=0)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove any number of files.")] = False,
+) -> int:
+    """Take in what others published, and publish what is pending."""
+    if predicate is not None and not hydrate:
+        raise InvalidInput("a predicate says whose content to fetch", hint="swamp datastore sync --hydrate PREDICATE")
+    if pull and push:
+        pull = push = False  # both is what happens anyway
+    with cli.repo() as repo:
+        if not repo.config.is_remote:
+            return _refresh(cli, repo)
+        from swampsync.repo.synchronising import SyncOptions
+        from swampsync.sync.push_plan import PushLimits
+
+        options = SyncOptions(
+            is_pulling=not push or hydrate,
+            is_pushing=not pull,
+            all_namespaces=all_namespaces,
+            is_dry_run=dry_run,
+            hydrate=True if hydrate else None,
+            predicate=predicate,
+            timeout_seconds=timeout,
+            limits=PushLimits(max_requests=max_requests, max_delete=max_delete, is_confirmed=yes),
+        )
+        with cli.console.progress("Fetching") as bar:
+            report = repo.synchroniser.sync(options, progress=bar)
+    if cli.console.is_json:
+        cli.console.document(report.to_json())
+    else:
+        _show(cli.console, report)
+    return 1 if report.failures else 0
+
+
+def _refresh(cli: Cli, repo: Repo) -> int:
+    """On a directory nothing travels: the catalog follows the tree."""
+    repo.refresh()
+    if cli.console.is_json:
+        cli.console.document({"datastore": repo.datastore_type, "refreshed": True})
+    else:
+        cli.console.line("The datastore is a directory, where nothing travels. The catalog was refreshed.")
+    return 0
+
+
+def _show(console: Console, report: SyncReport) -> None:
+    if report.plan is not None:
+        plan = report.plan
+        console.line(
+            f"Would push {count(plan.puts, 'file')} and {count(plan.removals, 'removal')}:"
+            f" about {count(plan.requests, 'request')}, {format_size(plan.size)}"
+        )
+        for entry in plan.entries[:_SHOWN_PLAN]:
+            console.line(printable(f"  {entry.op.value:<6}  {entry.path}"))
+        if len(plan.entries) > _SHOWN_PLAN:
+            console.line(f"  and {len(plan.entries) - _SHOWN_PLAN:,} more")
+        return
+    if report.is_replaced:
+        console.warn("the log in the bucket is another one than before; what was pending is kept")
+    console.line(
+        f"Pulled {count(report.commits, 'commit')}: {count(report.pulled, 'file')},"
+        f" {count(report.pulled_removals, 'removal')}; fetched {count(report.fetched, 'file')}"
+    )
+    console.line(f"Pushed {count(report.pushed, 'file')}, {count(report.pushed_removals, 'removal')}")
+    for old, new in report.renumbered:
+        console.line(printable(f"Renumbered {old} -> {new.rpartition('/')[2]}"))
+    for old, new in report.conflicts:
+        console.line(printable(f"Conflict: {old} was changed by others too; yours is {new}"))
+    for path in report.kept:
+        console.line(printable(f"Kept {path}: somebody changed what you removed"))
+    for name, outcome in report.others.items():
+        shown = count(outcome, "commit") if isinstance(outcome, int) else f"could not be read: {outcome}"
+        console.line(printable(f"Namespace {name}: {shown}"))
+    for path, reason in report.failures:
+        console.warn(printable(f"left out {path}: {reason}"))
+    requests = report.requests
+    console.line(
+        f"At commit {report.seq}; {count(requests.requests, 'request')},"
+        f" {format_size(requests.bytes_up)} up, {format_size(requests.bytes_down)} down"
+    )
+
+
+@command
+def log(
+    cli: Cli,
+    path: Annotated[str | None, typer.Option("--path", metavar="PATH", help="Only commits that touched it.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", help="A duration (2d) or an ISO time.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="At most so many.", min=1)] = 20,
+) -> None:
+    """Show who changed what, newest first."""
+    with cli.repo() as repo:
+        moment = _parse_moment(since, repo) if since is not None else None
+        entries = repo.synchroniser.log(path=path, since=moment, limit=limit)
+    if cli.console.is_json:
+        cli.console.document({"commits": [entry.to_json() for entry in entries], "total": len(entries)})
+        return
+    rows = [(str(e.seq), e.at[:19], e.author, e.kind, f"+{e.put}", f"-{e.removed}") for e in entries]
+    cli.console.table(("seq", "at", "author", "kind", "put", "removed"), rows)
+
+
+def _parse_moment(text: str, repo: Repo) -> datetime:
+    from swampsync.artifacts.lifetimes import parse_duration
+    from swampsync.clock import parse_timestamp
+
+    if text[:1].isdigit() and "T" not in text and "-" not in text:
+        return repo.clock.now() - parse_duration(text)
+    try:
+        return parse_timestamp(text)
+    except ValueError as error:
+        raise InvalidInput(f"`{text}` is neither a duration nor a time", hint="--since 2d") from error
