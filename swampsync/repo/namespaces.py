@@ -130,7 +130,8 @@ class Namespaces:
 
         Raises:
             NotFound: No namespace is configured.
-            Refused: Other namespaces are in the datastore: without one, this repo's data would lie among them.
+            Refused: Other namespaces are in the datastore: without one, this repo's data would lie among them; or, in a
+                bucket, the place without a namespace is somebody else's.
         """
         previous = self._parts.home
         if previous.is_solo:
@@ -142,6 +143,9 @@ class Namespaces:
                 " Unsetting is only allowed when a single namespace exists.",
                 hint="swamp datastore setup filesystem --path DIR, to take the data elsewhere",
             )
+        if self._parts.config.is_remote:
+            # In a bucket the place without a namespace has an owner too.
+            self._parts.registry.claim(SOLO, self._parts.require_repo_id())
         config = self._parts.config
         document = config.document.unset(("datastore", "namespace"))
         write_config_file(self._parts.world.disk, document, replaces=config.document)

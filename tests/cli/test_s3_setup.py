@@ -205,6 +205,16 @@ def test_namespaces_work_in_a_bucket(swamp: Swamp, infra: Path, bucket: BucketPl
     assert "a/b/tools/.namespace.json" in bucket.keys("a/b/tools/")
 
 
+def test_unset_takes_the_place_without_a_namespace(swamp: Swamp, infra: Path, bucket: BucketPlace) -> None:
+    """Going back to solo claims the un-namespaced place of the bucket, and is refused where somebody has it."""
+    bucket.client.put_object(Bucket=bucket.name, Key="a/b/notes.txt", Body=b"x")
+    refused = swamp(infra, "namespace", "unset", "--json", env=bucket.env)
+    assert (refused.status, refused.error["code"], "`notes.txt`" in refused.error["error"]) == (1, "refused", True)
+    bucket.client.delete_object(Bucket=bucket.name, Key="a/b/notes.txt")
+    swamp(infra, "namespace", "unset", env=bucket.env).ok()
+    assert bucket.read("a/b/.swampsync.json")["members"] == [repo_id(infra)]
+
+
 def test_status_says_whether_the_bucket_answers(swamp: Swamp, infra: Path, bucket: BucketPlace) -> None:
     """`datastore status` lists once: healthy with a latency, or unhealthy with the reason, at once."""
     document = swamp(infra, "datastore", "status", "--json", env=bucket.env).json
