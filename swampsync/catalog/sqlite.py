@@ -121,7 +121,9 @@ def translate(error: sqlite3.Error, *, path: str) -> SwampsyncError:
     if code == sqlite3.SQLITE_CANTOPEN:
         return AccessDenied(f"`{path}` cannot be opened", hint=f"ls -ld {path}", key=path)
     if code == sqlite3.SQLITE_IOERR:
-        return Unavailable(f"reading or writing `{path}` failed: {text}", hint="see the system's log", key=path)
+        return Unavailable(
+            f"reading or writing `{path}` failed: {text}", hint=f"is the disk full? df -h {path}", key=path
+        )
     raise error
 
 

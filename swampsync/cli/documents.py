@@ -142,7 +142,9 @@ def delete_document(result: DeleteResult, *, name: str | None, version: int | No
         document["dataName"] = name
         if version is not None:
             document["version"] = version
-        return document | {"versionsDeleted": result.versions}
+        document["versionsDeleted"] = result.versions
+        # swamp has no dry run of one artifact; unmarked, ours would read like a deletion.
+        return document | ({"dryRun": True} if result.is_dry_run else {})
     return document | {
         "totalDeleted": result.artifacts,
         "totalVersionsDeleted": result.versions,

@@ -60,7 +60,10 @@ class DataRemover(LockedData):
                 raise NotFound(f'No data named "{name}" exists for model {model}', hint=f"swamp data list {model}")
             if version is not None and version not in numbers:
                 available = ", ".join(map(str, reversed(numbers)))
-                raise NotFound(f'Version {version} does not exist for "{name}" (available versions: {available})')
+                raise NotFound(
+                    f'Version {version} does not exist for "{name}" (available versions: {available})',
+                    hint=f"swamp data versions {model} {name}",
+                )
             return DeletePlan(namespace, owner, ((name, (version,) if version is not None else numbers),))
         names = [found for found in self._names(namespace, owner) if found.startswith(prefix or "")]
         if not names:

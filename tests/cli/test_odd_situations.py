@@ -235,6 +235,16 @@ def test_gc_and_prune_with_nothing_to_do_say_one_line(filled: Place, swamp: Swam
     assert refused.err.startswith("Error: ")
 
 
+def test_a_dry_run_of_one_artifact_says_so(filled: Place, swamp: Swamp) -> None:
+    """A dry run of a deletion cannot be mistaken for one, and a missing version comes with a command that helps."""
+    document = swamp(filled.first, "data", "delete", "vpc", "state", "--dry-run", "--json").ok().json
+    assert (document["versionsDeleted"], document["dryRun"]) == (2, True)
+    outcome = swamp(filled.first, "data", "delete", "vpc", "state", "--version", "9", "--yes", "--json")
+    assert outcome.error["hint"] == "swamp data versions vpc state"
+    document = swamp(filled.first, "data", "delete", "vpc", "state", "--yes", "--json").ok().json
+    assert list(document) == ["modelId", "modelName", "modelType", "dataName", "versionsDeleted"]
+
+
 def test_demo_prints_one_document(tmp_path: Path, swamp: Swamp) -> None:
     """`swamp demo --json` is one document with each command, its status and what it printed."""
     steps = swamp(tmp_path, "demo", "--json").ok().json["steps"]
