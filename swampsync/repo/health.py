@@ -52,6 +52,10 @@ def read_health(parts: Parts) -> Health:
         from swampsync.repo.bucket_probe import reach_bucket
 
         kind, problem = "S3 datastore", reach_bucket(parts)
+        if problem is None:
+            # The first request also loaded the client and opened the connection; the second one tells the latency.
+            start = parts.world.clock.uptime()
+            problem = reach_bucket(parts)
     else:
         kind, problem = "Filesystem datastore", _touch(parts)
     latency = parts.world.clock.uptime() - start

@@ -42,6 +42,7 @@ def _random_uuid() -> str:
 
 
 def _make_threads(width: int) -> Executor:
+    """Make as many threads; they end when the executor is shut down."""
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(width, thread_name_prefix="swampsync")
@@ -55,6 +56,7 @@ def _open_s3(
     cache_dir: str | None,
     on_request: RequestObserver | None,
 ) -> Bucket:
+    """Open a bucket on S3; nothing is sent by that."""
     from swampsync.repo.remote import open_bucket
 
     return open_bucket(settings, environ=environ, world=world, cache_dir=cache_dir, on_request=on_request)

@@ -190,6 +190,23 @@ def test_solo_beside_namespaces_is_warned(server: MemoryBuckets, repo: Path, tmp
     assert server.parts(second).registry.read_members(SOLO).members == ("repo-2",)
 
 
+@pytest.mark.holds("I4")
+def test_setup_writes_in_its_namespace_only(server: MemoryBuckets, repo: Path, tmp_path: Path) -> None:
+    """Claim, probe and record touch `{ns}/` and nothing else; a join takes the namespace's own lock besides."""
+    written: set[str] = set()
+
+    def watch(call: Call) -> Fault | None:
+        if call.method in {"put", "put_stream", "delete", "delete_many"}:
+            written.add(call.key)
+        return None
+
+    server.wrap = lambda store: Faulty(store, watch)
+    set_up(server, repo)
+    assert all(key.startswith("infra/") for key in written)
+    set_up(server, make_repo(tmp_path / "second", repo_id="repo-2"), replace(ASKED, joins=True))
+    assert {key for key in written if not key.startswith("infra/")} == {".locks/infra.lock"}
+
+
 def test_scratch_of_a_killed_probe_is_swept_a_day_later(server: MemoryBuckets, repo: Path) -> None:
     """What a killed set-up left in the namespace goes with a later probe; what may be in use stays."""
     old = MemoryStore(ManualClock())  # in the year 2026's past, by its own clock
