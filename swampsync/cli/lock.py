@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from swampsync.cli.command import Cli, command
 from swampsync.cli.console import Console, printable
+from swampsync.clock import format_timestamp
 from swampsync.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -23,24 +25,33 @@ def status(
 ) -> None:
     """Show which locks of the namespace are held, by whom and since when."""
     with cli.repo() as repo:
-        while True:
+        if not watch:
             _show(cli.console, repo)
-            if not watch:
-                return
+            return
+        while True:
+            if cli.console.is_json:
+                # One document a line, for whoever follows the stream.
+                cli.console.line(json.dumps(_document(repo), ensure_ascii=False))
+            else:
+                cli.console.line(f"--- {format_timestamp(repo.clock.now())}")
+                _show(cli.console, repo)
             cli.console.stdout.flush()
             repo.clock.sleep(WATCH_SECONDS)
 
 
+def _document(repo: Repo) -> dict[str, Any]:
+    states = repo.locks.status()
+    document = {"held": any(state.state == "held" for state in states), "datastoreType": repo.datastore_type}
+    # With nothing held, exactly swamp's document.
+    return document | ({"locks": [lock_document(s) for s in states]} if states else {})
+
+
 def _show(console: Console, repo: Repo) -> None:
+    if console.is_json:
+        console.document(_document(repo))
+        return
     states = repo.locks.status()
     backend = repo.datastore_type
-    if console.is_json:
-        if not states:
-            console.document({"held": False, "datastoreType": backend})
-        else:
-            held = any(state.state == "held" for state in states)
-            console.document({"held": held, "datastoreType": backend, "locks": [lock_document(s) for s in states]})
-        return
     if not states:
         console.line("Lock Status: no lock held")
         return
@@ -59,15 +70,22 @@ def _lines(state: Any, backend: str) -> list[tuple[str, str]]:
             ("Holder", state.record.holder),
             ("PID", f"{state.record.pid}{alive}"),
             ("Hostname", state.record.hostname),
-            ("Acquired", f"{state.record.acquired_at}{_age(state.heartbeat_age_seconds)}"),
-            ("TTL", f"{state.record.ttl_ms}ms"),
         ]
+        if state.record.held_since:
+            lines += [
+                ("Acquired", f"{state.record.held_since}{_age(state.age_seconds)}"),
+                ("Heartbeat", f"{state.record.acquired_at}{_age(state.heartbeat_age_seconds)}"),
+            ]
+        else:
+            # swamp rewrites the one time it has with each heartbeat.
+            lines.append(("Acquired", f"{state.record.acquired_at}{_age(state.heartbeat_age_seconds)}"))
+        lines.append(("TTL", f"{state.record.ttl_ms}ms"))
         if state.record.command:
             lines.append(("Command", state.record.command))
         if state.record.nonce:
             lines.append(("Nonce", state.record.nonce))
-    elif state.heartbeat_age_seconds is not None:
-        lines.append(("Written", _age(state.heartbeat_age_seconds).strip(" ()")))
+    else:
+        lines.append(("Holder", "unknown: the file is empty or torn; it heals after a time to live"))
     lines.append(("Backend", backend))
     if state.scope:
         lines.append(("Scope", state.scope))
@@ -86,6 +104,8 @@ def lock_document(state: Any) -> dict[str, Any]:
     if state.record is not None:
         document["info"] = record_document(state.record)
         document["pidAlive"] = state.is_alive
+    if state.age_seconds is not None:
+        document["ageMs"] = int(state.age_seconds * 1000)
     if state.heartbeat_age_seconds is not None:
         document["heartbeatAgeMs"] = int(state.heartbeat_age_seconds * 1000)
     return document
@@ -104,6 +124,8 @@ def record_document(record: Any) -> dict[str, Any]:
         document["nonce"] = record.nonce
     if record.command:
         document["command"] = record.command
+    if record.held_since:
+        document["heldSince"] = record.held_since
     return document
 
 

@@ -20,25 +20,30 @@ class LockKind(Enum):
 
 _NONE = (
     "--version",
-    "repo init", "repo status", "repo upgrade", "repo deinit",
+    "repo init", "repo status", "repo deinit",
     "config get", "config set", "config unset", "config list",
     "data get", "data list", "data query", "data search", "data versions",
     "datastore status", "datastore sync", "datastore log", "datastore verify",
     "datastore lock status", "datastore lock release", "datastore catalog pull", "datastore catalog export",
-    "namespace set", "namespace unset", "namespace list", "namespace describe", "namespace join", "namespace follow",
+    "datastore reindex",  # the catalog is the repo's own
+    "namespace set", "namespace unset", "namespace list", "namespace describe", "namespace follow",
     "namespace meta get", "namespace stats", "namespace policy", "namespace resolve", "namespace validate",
     "bridge add", "bridge list", "bridge rm", "bridge run", "bridge dead list", "bridge dead retry",
     "bridge dead purge",
     "model create", "model list",
     "doctor datastores", "doctor backend",
-    "exec", "demo", "selftest", "completion",
+    "exec", "selftest", "completion",
+    "demo",  # runs other commands, which take theirs
 )  # fmt: skip
 _MODEL = ("data put", "data import", "data delete", "data rename", "data copy", "datastore undelete")
 _STRUCTURAL = (
     "data gc", "data prune",
-    "datastore setup filesystem", "datastore setup s3", "datastore vacuum", "datastore compact", "datastore reindex",
+    "datastore setup filesystem", "datastore vacuum", "datastore compact",
+    "datastore setup s3",  # only if it joins: it moves no data, and a claim has one winner without a lock
     "namespace migrate", "namespace delete", "namespace retention", "namespace meta set", "namespace meta unset",
-    "doctor datastores --repair",
+    "namespace join",  # of the namespace that is joined
+    "doctor datastores --repair", "exec --lock",
+    "repo upgrade",  # only if old versions of swamp left links to convert
 )  # fmt: skip
 
 COMMAND_LOCKS: Final[dict[str, LockKind]] = {

@@ -13,7 +13,7 @@ from swampsync.locks.table import COMMAND_LOCKS, LockKind, find_lock_kind
         "data get", "data list", "data query", "data search", "data versions", "datastore status",
         "datastore lock status", "datastore lock release", "datastore log", "datastore verify",
         "namespace list", "namespace describe", "namespace resolve", "datastore namespace list",
-        "config list", "repo status", "doctor datastores", "doctor backend", "exec", "--version",
+        "config list", "repo status", "datastore reindex", "doctor datastores", "doctor backend", "exec", "--version",
     ],
 )  # fmt: skip
 def test_reads_take_no_lock(command: str) -> None:
@@ -30,7 +30,7 @@ def test_writers_take_their_models_locks(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "data gc", "data prune", "datastore compact", "datastore vacuum", "datastore reindex",
+        "data gc", "data prune", "datastore compact", "datastore vacuum", "exec --lock", "repo upgrade",
         "datastore setup filesystem", "datastore setup s3", "namespace migrate", "datastore namespace migrate",
         "namespace delete", "doctor datastores --repair",
     ],
