@@ -92,6 +92,7 @@ class DataReader:
             found = self._parts.store_of(namespace).read(owner, name, version=version)
         except NotFound as error:
             self._check_mounted(namespace)
+            missing.hint = self._find_namesake(namespace, owner, name) or missing.hint
             raise missing from error
         if version is None and found.is_deleted:
             raise missing
@@ -110,6 +111,15 @@ class DataReader:
             raise Unavailable(
                 f"the datastore's directory `{base}` is missing or empty", hint=f"is it mounted? ls {base}", key=base
             )
+
+    def _find_namesake(self, namespace: Namespace, model: Model, name: str) -> str | None:
+        """Find the artifact under another model of the same name, as after defining a model anew; return a command."""
+        for key in self._parts.catalog.models(namespace.name):
+            if key.model_name == model.name and key.model_id != model.id:
+                rows = self._parts.catalog.latest_of_model(namespace.name, key.type_normalized, model_id=key.model_id)
+                if any(row.data_name == name for row in rows):
+                    return f"swamp data get {key.model_id} {name}"
+        return None
 
     def _report_damage(self, namespace: Namespace, model: Model, found: Metadata) -> None:
         """Say it when a newer version than the one that is shown cannot be read."""

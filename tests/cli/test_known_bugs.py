@@ -68,7 +68,8 @@ def test_data_outlives_its_definition(swamp: Swamp, place: Place) -> None:
     (place.first / "models" / "command" / "shell" / "tool.yaml").unlink()
     assert swamp(place.first, "data", "get", "tool", "x", "-o", "-").ok().out == b"old"
     swamp(place.first, "model", "create", "command/shell", "tool").ok()
-    assert swamp(place.first, "data", "get", "tool", "x").status == 1
+    refused = swamp(place.first, "data", "get", "tool", "x", "--json")
+    assert (refused.status, refused.error["hint"]) == (1, f"swamp data get {old} x")
     assert swamp(place.first, "data", "get", old, "x", "-o", "-").ok().out == b"old"
     listed = swamp(place.first, "data", "list", "--json").ok().json["models"]
     assert [(m["modelId"], m["modelName"]) for m in listed] == [(old, "tool")]
