@@ -27,7 +27,7 @@ COMMANDS: Final[dict[tuple[str, ...], str]] = {
     ("data", "get"): "data_read:get",
     ("data", "list"): "data_read:list_",
     ("data", "versions"): "data_read:versions",
-    ("data", "search"): "data_read:search",
+    ("data", "search"): "data_search:search",
     ("data", "query"): "query:query",
     ("datastore", "sync"): "sync:sync",
     ("datastore", "log"): "sync:log",

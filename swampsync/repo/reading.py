@@ -12,8 +12,8 @@ from swampsync.catalog.rows import CatalogRow
 from swampsync.clock import format_timestamp
 from swampsync.errors import Conflict, NotFound, Unavailable
 from swampsync.maintenance.refresh import Scope
-from swampsync.namespace import Namespace, parse_scoped_name
-from swampsync.repo.parts import Parts
+from swampsync.namespace import Namespace
+from swampsync.repo.finding import ModelFinder
 from swampsync.repo.values import ModelListing, SearchFilters, SearchHit, SearchResult, Version, WorkflowListing
 
 Progress = Callable[[int, int | None], None]
@@ -22,54 +22,8 @@ READ_BYTES = 1 << 20
 UNKNOWN_WORKFLOW = "unknown"
 
 
-class DataReader:
+class DataReader(ModelFinder):
     """Looks data up in the catalog, after making it follow the tree as far as the question reaches."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-
-    # --- models ------------------------------------------------------------------------------------
-
-    def find_model(self, text: str, *, is_cached: bool = False) -> tuple[Namespace, Model]:
-        """Find a model by name or id; `ns:model` names another namespace's.
-
-        Raises:
-            NotFound: No model goes by that name or id.
-            Conflict: Two of the namespace's models go by that name.
-        """
-        scoped, name = parse_scoped_name(text)
-        namespace = self._parts.namespace if scoped is None else scoped
-        model = self._find_in(namespace, name, is_cached=is_cached)
-        if model is None:
-            raise NotFound(f"Model not found: {text}", hint="swamp data list", key=text)
-        return namespace, model
-
-    def _find_in(self, namespace: Namespace, name: str, *, is_cached: bool) -> Model | None:
-        if namespace == self._parts.home:
-            model = self._parts.find_definition(namespace, name)
-            if model is not None:
-                return model
-        known = self._find_in_catalog(namespace, name)
-        if known is None and not is_cached:
-            self._parts.refresh(namespace)
-            known = self._find_in_catalog(namespace, name)
-        return known or self._parts.find_definition(namespace, name)
-
-    def _find_in_catalog(self, namespace: Namespace, name: str) -> Model | None:
-        keys = self._parts.catalog.models(namespace.name)
-        named = [k for k in keys if k.model_name == name] or [k for k in keys if k.model_id == name]
-        if len(named) > 1:
-            shown = ", ".join(f"`{k.type_normalized}/{k.model_id}`" for k in named)
-            raise Conflict(
-                f"several models are called `{name}`: {shown}", hint="use the model's id instead of its name", key=name
-            )
-        return Model(named[0].type_normalized, named[0].model_id, named[0].model_name) if named else None
-
-    def _namespaces(self, *, all_namespaces: bool) -> list[Namespace]:
-        if not all_namespaces:
-            return [self._parts.namespace]
-        known = self._parts.other_namespaces()
-        return sorted(known | {self._parts.namespace})
 
     # --- one artifact ------------------------------------------------------------------------------
 
