@@ -16,12 +16,17 @@ def status(cli: Cli) -> None:
     """Show where data lives and whether it can be reached."""
     with cli.repo() as repo:
         health = repo.datastore.health()
+        sync = repo.synchroniser.status() if repo.config.is_remote else None
     if cli.console.is_json:
-        cli.console.document(health.to_json())
+        cli.console.document(health.to_json() | ({} if sync is None else {"sync": sync.to_json()}))
         return
     cli.console.line("Datastore Status")
     for label, value in health.lines():
         cli.console.line(printable(f"  {label + ':':<11}{value}"))
+    if sync is not None:
+        from swampsync.cli.sync import show_status
+
+        show_status(cli.console, sync)
 
 
 @command

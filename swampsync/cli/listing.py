@@ -19,7 +19,7 @@ SOLO = "(solo)"
 
 def list_artifacts(console: Console, repo: Repo, listings: Sequence[ModelListing]) -> None:
     """Show the artifacts of one model, or of the models of that name in several namespaces."""
-    has_namespace = not repo.namespace.is_solo
+    has_namespace = any(not x.namespace.is_solo for x in listings) or not repo.namespace.is_solo
     if console.is_json:
         documents = [list_document(x, has_namespace=has_namespace or len(listings) > 1) for x in listings]
         if len(documents) == 1:
@@ -34,18 +34,20 @@ def list_artifacts(console: Console, repo: Repo, listings: Sequence[ModelListing
         console.line()
         for data_type, rows in grouped(listing.rows):
             console.line(f"{printable(data_type)} ({count(len(rows), 'item')}):")
-            for line in _aligned([_cells(row) for row in rows], _width(console)):
+            for line in _aligned([_cells(row, listing.pending) for row in rows], _width(console)):
                 console.line(f"  {line}")
             console.line()
 
 
-def _cells(row: CatalogRow) -> tuple[str, ...]:
+def _cells(row: CatalogRow, pending: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    mark = ("(pending)",) if f"{row.data_name}/{row.version}" in pending else ("",) * bool(pending)
     return (
         printable(row.data_name),
         f"v{row.version}",
         printable(row.content_type),
         format_size(row.size),
         row.created_at[:10],
+        *mark,
     )
 
 
@@ -104,7 +106,7 @@ def list_models(console: Console, repo: Repo, summaries: Sequence[ModelSummary])
     if not summaries:
         console.note("No data yet. Put some: swamp data put MODEL NAME FILE")
         return
-    has_namespace = not repo.namespace.is_solo or len({s.namespace for s in summaries}) > 1
+    has_namespace = not repo.namespace.is_solo or any(s.namespace for s in summaries)
     columns = [*(["namespace"] if has_namespace else []), "model", "type", "artifacts", "versions", "size"]
     console.table(
         columns,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from swampsync.repo import Repo
     from swampsync.repo.synchronising import SyncReport
+    from swampsync.sync.status import SyncStatus
 
 _SHOWN_PLAN = 50
 
@@ -116,6 +117,26 @@ def _show(console: Console, report: SyncReport) -> None:
         f"At commit {report.seq}; {count(requests.requests, 'request')},"
         f" {format_size(requests.bytes_up)} up, {format_size(requests.bytes_down)} down"
     )
+
+
+def show_status(console: Console, status: SyncStatus) -> None:
+    """Show how a clone stands to its bucket."""
+    at = "never" if status.synced_at is None else f"{status.synced_at[:19]}Z ({status.age_seconds or 0:.0f} s ago)"
+    pending = f"{count(status.pending_puts, 'file')}, {count(status.pending_removals, 'removal')}"
+    not_here = f", {status.not_here:,} of them not fetched" if status.not_here else ""
+    for label, value in (
+        ("Commit", f"{status.seq}, looked at {at}"),
+        ("Files", f"{status.files:,}{not_here}"),
+        ("Pending", pending),
+    ):
+        console.line(f"  {label + ':':<11}{value}")
+    for path in status.conflicts:
+        console.line(printable(f"  Conflict:  {path}"))
+    for path in status.kept_aside:
+        console.line(printable(f"  Kept:      .swamp/kept-aside/{path}"))
+    for letter in status.dead_letters:
+        attempts = count(letter.attempts, "attempt")
+        console.line(printable(f"  Failed:    {letter.path}: {letter.last_error} ({attempts}, last {letter.last_at})"))
 
 
 @command

@@ -9,12 +9,18 @@ from typing import BinaryIO
 
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
+from swampsync.errors import Unavailable
+from swampsync.layout import Layout
 from swampsync.namespace import Namespace, parse_scoped_name
 from swampsync.repo.reading import DataReader, Progress
 from swampsync.repo.removing import DeletePlan
 from swampsync.repo.syncing import Publication
-from swampsync.repo.values import DeleteResult, ImportResult, RenameResult, Version
+from swampsync.repo.values import DeleteResult, ImportResult, ModelListing, RenameResult, Version
 from swampsync.repo.writing import DataWriter
+from swampsync.sync.pending import Op
+
+Namespaces = list[Namespace]  # inside the classes, `list` is the method
+Names = list[str]
 
 
 class RemoteReader(DataReader):
@@ -30,6 +36,31 @@ class RemoteReader(DataReader):
     def _namespace_of(self, text: str) -> Namespace:
         scoped, _ = parse_scoped_name(text)
         return self._parts.namespace if scoped is None else scoped
+
+    def list(
+        self, model: str, *, data_type: str | None = None, all_namespaces: bool = False, is_cached: bool = False
+    ) -> list[ModelListing]:
+        """List the latest version of each artifact of a model, and which of them are not published yet."""
+        listings = super().list(model, data_type=data_type, all_namespaces=all_namespaces, is_cached=is_cached)
+        return [self._mark_pending(listing) for listing in listings]
+
+    def _mark_pending(self, listing: ModelListing) -> ModelListing:
+        paths = self._parts.syncing.syncer_of(listing.namespace).pending().paths(Op.PUT)
+        prefix = f"{Layout.model_path(listing.model.type, listing.model.id)}/"
+        pending = frozenset(path[len(prefix) :] for path in paths if path.startswith(prefix))
+        return replace(listing, pending=pending) if pending else listing
+
+    def _namespaces(self, *, all_namespaces: bool) -> Namespaces:
+        """Name what a command looks at; whoever asks for all is shown those too whose log was never looked at."""
+        found = super()._namespaces(all_namespaces=all_namespaces)
+        if not all_namespaces:
+            return found
+        try:
+            registered = [manifest.namespace for manifest in self._parts.registry.list_namespaces()]
+        except Unavailable as error:
+            self._parts.on_notice(f"only namespaces that were looked at before are shown: {error.message}")
+            return found
+        return sorted({*found, *map(Namespace.parse, registered)})
 
     def _report_damage(self, namespace: Namespace, model: Model, found: Metadata) -> None:
         """Say nothing: the log has only whole versions."""
@@ -113,7 +144,7 @@ class RemoteWriter(RemoteReader, DataWriter):
             syncing.syncer_of(self._namespace_of(model)).pull(check=syncing.deadline())
         return super().plan_delete(model, name=name, version=version, prefix=prefix)
 
-    def _names(self, namespace: Namespace, model: Model) -> list[str]:
+    def _names(self, namespace: Namespace, model: Model) -> Names:
         return self._parts.syncing.store_of(namespace).names(model)
 
     def apply_delete(self, plan: DeletePlan) -> DeleteResult:

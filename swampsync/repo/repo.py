@@ -204,6 +204,10 @@ class Repo:
     @cached_property
     def structural(self) -> Structural:
         """The commands that have the namespace to themselves."""
+        if self._parts.config.is_remote:
+            from swampsync.repo.remote_structural import RemoteStructural
+
+            return RemoteStructural(self._parts)
         from swampsync.repo.structural import Structural
 
         return Structural(self._parts)

@@ -147,7 +147,8 @@ class Syncing:
         if namespace.name in self._followed:
             return
         syncer = self.syncer_of(namespace)
-        if not syncer.has_pulled() or (is_asked_for and namespace != self._parts.home):
+        is_foreign = namespace != self._parts.home
+        if not syncer.has_pulled() or (is_foreign and (is_asked_for or namespace == self._parts.namespace)):
             syncer.pull(check=self.deadline())
         else:
             syncer.ensure_catalogued()
@@ -188,7 +189,9 @@ class Syncing:
         problem: SwampsyncError | None = None
         try:
             self.syncer_of(namespace).pull(check=self.deadline())
-        except Unavailable as error:
+        except LockError:
+            raise
+        except SwampsyncError as error:
             problem = error
             self.is_reachable = False
             self.syncer_of(namespace).ensure_catalogued()

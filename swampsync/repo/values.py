@@ -29,11 +29,19 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class ModelListing:
-    """The artifacts of one model: the latest version of each."""
+    """The artifacts of one model: the latest version of each.
+
+    Args:
+        namespace: Whose.
+        model: Which.
+        rows: The latest versions, by name.
+        pending: Versions that a bucket does not have yet, as `name/N`.
+    """
 
     namespace: Namespace
     model: Model
     rows: tuple[CatalogRow, ...]
+    pending: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

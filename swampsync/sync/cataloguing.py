@@ -93,8 +93,14 @@ def catalogue_namespace(catalog: Catalog, state: SyncState, namespace: str) -> N
         catalog.replace_namespace(namespace, _namespace_rows(state, namespace))
 
 
+def iterate_artifacts(state: SyncState, namespace: str) -> Iterator[tuple[ArtifactKey, list[MetadataRow]]]:
+    """Go through a namespace's artifacts in the order of the key, each with its versions, the lowest first."""
+    for key, rows in groupby(_metadata_rows(state, namespace), key=lambda row: row[:4]):
+        yield ArtifactKey(*key), list(rows)
+
+
 def _namespace_rows(state: SyncState, namespace: str) -> Iterator[CatalogRow]:
-    for _, rows in groupby(_metadata_rows(state, namespace), key=lambda row: row[:4]):
+    for _, rows in iterate_artifacts(state, namespace):
         yield from catalog_rows_of(rows)
 
 

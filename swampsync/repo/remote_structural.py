@@ -1,0 +1,91 @@
+"""Structural commands on a bucket: planned from the log's state, published as one commit.
+
+The lease only keeps two repos from doing the same work; what makes a collection safe is that the log refuses a commit
+made for another state, and that a change wins over a removal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from swampsync.artifacts.lifetimes import find_expiry, find_surplus
+from swampsync.artifacts.metadata import Metadata
+from swampsync.artifacts.model import Model
+from swampsync.artifacts.scan import Problem
+from swampsync.catalog.compaction import fold_log
+from swampsync.catalog.rows import ArtifactKey
+from swampsync.errors import DataError
+from swampsync.maintenance.gc import Doomed, GcPlan, GcResult, preview_gc
+from swampsync.repo.structural import Structural
+from swampsync.sync.cataloguing import iterate_artifacts, metadata_of
+
+
+class RemoteStructural(Structural):
+    """gc, and what else works on a bucket as on a directory."""
+
+    def plan_gc(self) -> GcPlan:
+        """Decide what is expired or above its cap, of what the log has now; writes nothing, takes no lock."""
+        syncing = self._parts.syncing
+        if syncing.is_automatic:
+            syncing.syncer_of(self._parts.namespace).pull(check=syncing.deadline())
+        return self._plan()
+
+    def _plan(self) -> GcPlan:
+        expired: list[Doomed] = []
+        excess: list[Doomed] = []
+        problems: list[Problem] = []
+        now = self._parts.world.clock.now()
+        run_exists = self._make_run_lookup()
+        for key, versions in self._artifacts(problems):
+            reason = find_expiry(versions[-1], now, run_exists)
+            if reason is not None and not versions[-1].is_deleted:
+                expired.append(_doom(key, versions, {m.version for m in versions}, reason=reason.value))
+                continue
+            surplus = set(find_surplus(versions, now))
+            if surplus:
+                excess.append(_doom(key, versions, surplus))
+        return GcPlan(tuple(expired), tuple(excess), (), tuple(problems))
+
+    def _artifacts(self, problems: list[Problem]) -> Iterator[tuple[ArtifactKey, list[Metadata]]]:
+        for key, rows in iterate_artifacts(self._parts.state, self._parts.namespace.name):
+            try:
+                yield key, [metadata_of(row) for row in rows]
+            except DataError as error:  # what cannot be read is not known to be expired
+                problems.append(Problem(key.data_name, error.message))
+
+    def _make_run_lookup(self) -> Callable[[str, str], bool]:
+        files, namespace = self._parts.state.files, self._parts.namespace.name
+
+        @cache
+        def run_exists(workflow_id: str, run_id: str) -> bool:
+            return files.find(namespace, f"workflow-runs/{workflow_id}/workflow-run-{run_id}.yaml") is not None
+
+        return run_exists
+
+    def gc(self, *, is_dry_run: bool = False) -> GcResult:
+        """Delete what is expired or above its cap, as one commit; a dry run says what would go, from the same plan."""
+        if is_dry_run:
+            return preview_gc(self.plan_gc())
+        parts = self._parts
+        with self.locked("data gc") as held, parts.syncing.publishing(parts.namespace, is_confirmed=True):
+            plan = self._plan()
+            syncer = parts.syncing.syncer_of(parts.namespace)
+            for doomed in (*plan.expired, *plan.excess):
+                held.check()
+                syncer.record_removal(Model(doomed.type, doomed.model_id, ""), doomed.name, doomed.versions, kind="gc")
+        return GcResult(
+            plan.expired, plan.versions_excess, 0, plan.size, (), fold_log(parts.catalog.database), is_dry_run=False
+        )
+
+
+def _doom(key: ArtifactKey, versions: list[Metadata], numbers: set[int], *, reason: str = "") -> Doomed:
+    gone = [m for m in versions if m.version in numbers]
+    return Doomed(
+        key.type_normalized,
+        key.model_id,
+        key.data_name,
+        tuple(m.version for m in gone),
+        tuple(m.size or 0 for m in gone),
+        reason,
+    )

@@ -1,0 +1,266 @@
+"""Data in buckets through the command line: two repos of one namespace, and one that reads another's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import BucketPlace, Outcome, Swamp
+
+UNREACHABLE = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A repo of the team, and how its commands are run."""
+
+    path: Path
+    bucket: BucketPlace
+    swamp: Swamp
+
+    def __call__(self, *words: str, stdin: bytes | str = b"", env: dict[str, str] | None = None) -> Outcome:
+        return self.swamp(self.path, *words, stdin=stdin, env=self.bucket.env | (env or {}))
+
+    def put(self, name: str, content: str, *flags: str) -> Outcome:
+        return self("data", "put", "vpc", name, "-", *flags, stdin=content).ok()
+
+    def content(self, name: str, *flags: str) -> str:
+        return self("data", "get", "vpc", name, "--output", "-", *flags).ok().text
+
+
+def make_member(swamp: Swamp, path: Path, bucket: BucketPlace, namespace: str, extra: str = "") -> Member:
+    """Write by hand what set-up writes, without its probe."""
+    path.mkdir()
+    swamp(path, "repo", "init").ok()
+    with (path / ".swamp.yaml").open("a") as file:
+        file.write(
+            f'datastore:\n  type: "@swampsync/s3"\n{extra}  config:\n    bucket: {bucket.name}\n'
+            f'    endpoint: "{bucket.endpoint}"\n'
+        )
+    if namespace:
+        words = ("set", namespace) if not bucket.keys(f"{namespace}/") else ("join", namespace)
+        swamp(path, "namespace", *words, env=bucket.env).ok()
+    return Member(path, bucket, swamp)
+
+
+@pytest.fixture(params=["", "infra"])
+def namespace(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def ann(swamp: Swamp, tmp_path: Path, bucket: BucketPlace, namespace: str) -> Member:
+    return make_member(swamp, tmp_path / "ann", bucket, namespace)
+
+
+@pytest.fixture
+def bob(swamp: Swamp, tmp_path: Path, bucket: BucketPlace, namespace: str, ann: Member) -> Member:
+    return make_member(swamp, tmp_path / "bob", bucket, namespace, "  hydrationStrategy: lazy\n")
+
+
+def commits(bucket: BucketPlace, namespace: str) -> list[str]:
+    return bucket.keys(f"{namespace}/_log/" if namespace else "_log/")
+
+
+def test_every_writing_command_is_one_commit(ann: Member, bob: Member, bucket: BucketPlace, namespace: str) -> None:
+    """Put, import, append, rename and delete each publish exactly one commit, which others then read."""
+    ann.put("state", "one", "--streaming")
+    assert len(commits(bucket, namespace)) == 1
+    source = ann.path / "source"
+    source.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (source / name).write_text(name)
+    ann("data", "import", str(source), "--model", "vpc").ok()
+    assert len(commits(bucket, namespace)) == 2
+    ann("data", "put", "vpc", "state", "-", "--append", stdin="two").ok()
+    assert len(commits(bucket, namespace)) == 3
+    ann("data", "rename", "vpc", "a.txt", "c.txt").ok()
+    ann("data", "delete", "vpc", "b.txt", "-y").ok()
+    assert len(commits(bucket, namespace)) == 5
+    report = bob("datastore", "sync", "--json").json
+    assert report["commitsPulled"] == 5
+    assert report["filesFetched"] == 0
+    listed = bob("data", "list", "vpc", "--json").json
+    assert [item["name"] for group in listed["groups"] for item in group["items"]] == ["c.txt", "state"]
+    assert bob.content("c.txt") == "a.txt"
+    assert bob.content("a.txt") == "a.txt"
+    # What is published is closed: an append begins the next version.
+    assert (bob.content("state", "--version", "1"), bob.content("state")) == ("one", "two")
+
+
+def test_sync_of_nothing_is_one_request(ann: Member) -> None:
+    """A sync that finds nothing to do makes one request."""
+    ann.put("state", "one")
+    report = ann("datastore", "sync", "--json").json
+    assert (report["requests"], report["commitsPulled"], report["filesPushed"]) == (1, 0, 0)
+
+
+def test_own_reads_make_no_request(ann: Member, bucket: BucketPlace) -> None:
+    """Listing, searching, querying and getting own data work while the bucket cannot be reached."""
+    ann.put("state", '{"a":1}', "--content-type", "application/json")
+    config = ann.path / ".swamp.yaml"
+    config.write_text(config.read_text().replace(bucket.endpoint, UNREACHABLE))
+    assert ann("data", "list", "vpc", "--json").json["total"] == 1
+    assert ann("data", "search", "state", "--json").json["total"] == 1
+    assert ann("data", "query", "attributes.a == 1", "--json").json["total"] == 1
+    assert ann.content("state") == '{"a":1}'
+    assert ann("data", "versions", "vpc", "state", "--json").json["total"] == 1
+
+
+def test_no_sync_leaves_versions_pending_and_marked(ann: Member, bob: Member, bucket: BucketPlace) -> None:
+    """With --no-sync nothing is sent; the version is marked in listings and counted by status until a sync."""
+    ann.put("state", "one")
+    before = bucket.keys()
+    ann.put("state", "two", "--no-sync")
+    ann.put("other", "x", "--no-sync")
+    assert bucket.keys() == before
+    lines = ann("data", "list", "vpc").ok().text.splitlines()
+    assert len([line for line in lines if "(pending)" in line]) == 2
+    assert len(ann("datastore", "status", "--json").json["sync"]["pending"]) == 2
+    plan = ann("datastore", "sync", "--dry-run", "--json").json["plan"]
+    assert (plan["puts"], plan["requests"]) == (2, 5)
+    assert bucket.keys() == before
+    assert ann("datastore", "sync", "--json").json["filesPushed"] == 2
+    assert "(pending)" not in ann("data", "list", "vpc").ok().text
+    bob("datastore", "sync").ok()
+    assert bob.content("state") == "two"
+
+
+def test_auto_sync_off_is_no_sync(swamp: Swamp, tmp_path: Path, bucket: BucketPlace) -> None:
+    """`autoSync: false` leaves what every command writes pending."""
+    repo = make_member(swamp, tmp_path / "r", bucket, "", "  autoSync: false\n")
+    repo.put("state", "one")
+    assert bucket.keys() == []
+    assert repo("datastore", "sync", "--json").json["filesPushed"] == 2  # its definition too
+
+
+def test_put_that_cannot_be_published_is_kept(ann: Member, bucket: BucketPlace) -> None:
+    """A put while the bucket is not there keeps the version, says so and exits 1; the next sync publishes it."""
+    ann.put("state", "one")
+    config = ann.path / ".swamp.yaml"
+    text = config.read_text()
+    config.write_text(text.replace(bucket.name, "no-such-bucket"))
+    outcome = ann("data", "put", "vpc", "state", "-", "--json", stdin="two")
+    assert outcome.status == 1
+    assert "safe and pending" in outcome.error["error"]
+    config.write_text(text)
+    assert ann.content("state") == "two"
+    assert ann("datastore", "sync", "--json").json["filesPushed"] == 1
+
+
+def test_number_taken_by_another_repo_is_reported(ann: Member, bob: Member) -> None:
+    """A pending version whose number somebody published meanwhile gets the next one, and the report says so."""
+    ann.put("state", "one")
+    bob("datastore", "sync").ok()
+    bob.put("state", "bob", "--no-sync")
+    ann.put("state", "ann")
+    report = bob("datastore", "sync", "--json").json
+    assert [entry["to"].rpartition("/")[2] for entry in report["renumbered"]] == ["3"]
+    assert (bob.content("state"), bob.content("state", "--version", "2")) == ("bob", "ann")
+
+
+def test_put_reports_the_number_that_was_published(ann: Member, bob: Member) -> None:
+    """A put by a repo that is behind takes in the others' versions first and gets the number after them."""
+    bob("data", "list").ok()
+    for content in ("1", "2"):
+        ann.put("state", content)
+    assert "v3 of vpc" in bob.put("state", "3").text
+
+
+def test_gc_is_one_commit(ann: Member, bob: Member, bucket: BucketPlace, namespace: str) -> None:
+    """A collection goes by the log's state and is published as one commit."""
+    for content in ("1", "2", "3"):
+        ann.put("state", content, "--gc", "1")
+    assert ann("data", "gc", "--dry-run", "--json").json["versionsDeleted"] == 2
+    before = len(commits(bucket, namespace))
+    assert ann("data", "gc", "-y", "--json").json["versionsDeleted"] == 2
+    assert len(commits(bucket, namespace)) == before + 1
+    bob("datastore", "sync").ok()
+    assert [v["version"] for v in bob("data", "versions", "vpc", "state", "--json").json["versions"]] == [3]
+
+
+def test_log_tells_who_did_what(ann: Member, bob: Member) -> None:
+    """The log lists commits newest first, with author, kind and counts, narrowed by path."""
+    ann.put("state", "one")
+    bob.put("other", "two")
+    bob("data", "delete", "vpc", "other", "-y").ok()
+    entries = ann("datastore", "log", "--json").json["commits"]
+    assert [(e["seq"], e["kind"]) for e in entries] == [(3, "delete"), (2, "put"), (1, "put")]
+    assert entries[0]["removed"] == 2
+    row = ann("data", "list", "--json").json["models"][0]
+    path = f"data/{row['modelType']}/{row['modelId']}/other"
+    assert [e["seq"] for e in ann("datastore", "log", "--path", path, "--json").json["commits"]] == [3, 2]
+    assert ann("datastore", "log", "--since", "1h", "--limit", "1", "--json").json["total"] == 1
+
+
+def test_push_of_many_removals_needs_a_confirmation(ann: Member) -> None:
+    """Removals left pending by --no-sync are published by a sync only as far as --max-delete or --yes allows."""
+    for name in ("a", "b", "c"):
+        ann.put(name, name)
+    config = ann.path / ".swamp.yaml"
+    config.write_text(config.read_text().replace("  config:", "  autoSync: false\n  config:"))
+    for name in ("a", "b", "c"):
+        ann("data", "delete", "vpc", name, "-y").ok()
+    refused = ann("datastore", "sync", "--json")
+    assert refused.status == 1
+    assert "--yes" in refused.error["hint"]
+    assert ann("datastore", "sync", "--yes", "--json").json["removalsPushed"] == 3
+
+
+def test_unreadable_file_fails_alone(ann: Member) -> None:
+    """One version whose content was lost is reported with its reason and exit 1; the others are published."""
+    ann.put("good", "x", "--no-sync")
+    ann.put("bad", "x", "--no-sync")
+    (raw,) = (ann.path / ".swamp" / "remote").rglob("bad/1/raw")
+    raw.unlink()
+    outcome = ann("datastore", "sync", "--json")
+    assert outcome.status == 1
+    report = json.loads(outcome.out)
+    assert report["filesPushed"] == 2
+    assert [entry["path"].rpartition("/")[0].rpartition("/")[2] for entry in report["failures"]] == ["bad"]
+    letters = ann("datastore", "status", "--json").json["sync"]["deadLetters"]
+    assert [letter["attempts"] for letter in letters] == [1]
+
+
+def test_other_namespace_is_read_as_it_is_now(swamp: Swamp, tmp_path: Path, bucket: BucketPlace) -> None:
+    """`-n other` looks at that namespace's log first, each time; own commands never write there."""
+    infra = make_member(swamp, tmp_path / "infra", bucket, "infra")
+    app = make_member(swamp, tmp_path / "app", bucket, "app")
+    for content in ("one", "two"):
+        infra.put("state", content)
+        assert app.content("state", "-n", "infra") == content
+    app.put("state", "mine")
+    assert app.content("state") == "mine"
+    infra.put("new", "x")
+    assert app("datastore", "sync", "--all", "--json").json["namespaces"] == {"infra": 1}
+    assert app("data", "query", 'name == "new"', "--json").json["results"][0]["namespace"] == "infra"
+    refused = app("data", "put", "vpc", "state", "-", "-n", "infra", "--json", stdin="no")
+    assert refused.status == 1
+    assert refused.error["code"] == "conflict"
+
+
+def test_edited_copy_is_not_served(ann: Member, bob: Member) -> None:
+    """Content in the copy that was changed behind our back is fetched again when it is read."""
+    ann.put("state", "one")
+    bob("datastore", "sync", "--hydrate").ok()
+    (raw,) = (bob.path / ".swamp" / "remote").rglob("state/1/raw")
+    raw.write_text("ONE")
+    assert bob.content("state") == "one"
+
+
+def test_hydrate_fetches_what_a_predicate_matches(ann: Member, bob: Member) -> None:
+    """`sync --hydrate PREDICATE` fetches the content of matching versions and no other."""
+    for name in ("a", "b"):
+        ann.put(name, name)
+    report = bob("datastore", "sync", "--hydrate", 'name == "a"', "--json").json
+    assert report["filesFetched"] == 1
+    assert [path.parts[-3] for path in (bob.path / ".swamp" / "remote").rglob("raw")] == ["a"]
+
+
+def test_sync_on_a_directory_refreshes_and_says_so(swamp: Swamp, solo: Path) -> None:
+    """Where nothing travels, sync refreshes the catalog, prints that, and exits 0."""
+    assert "refreshed" in swamp(solo, "datastore", "sync").ok().text
+    assert swamp(solo, "datastore", "log").status == 1
