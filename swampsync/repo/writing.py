@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import BinaryIO, Final
 
@@ -122,6 +123,7 @@ class DataWriter(DataRemover):
         """Put every file below a directory, each as an artifact named by its path with `/` made `-`.
 
         All of them are durable when this returns. Names that an artifact cannot have are left out and reported.
+        Lifetime and retention of an artifact that is there already stay as they are.
 
         Raises:
             NotFound: There is no such directory.
@@ -134,12 +136,14 @@ class DataWriter(DataRemover):
         disk = self._parts.world.disk
         with self._lock(namespace, owner, "data import") as lease:
             items = []
+            earlier = self._find_earlier(namespace, owner, named)
             for name, relative in sorted(named.items()):
+                before = earlier.get(name)
                 content_type = guess_content_type(relative) if guess_content_type else "application/octet-stream"
                 draft = Draft(
                     content_type=content_type,
-                    lifetime=DEFAULT_LIFETIME,
-                    garbage_collection=DEFAULT_VERSIONS_KEPT,
+                    lifetime=before.lifetime if before else DEFAULT_LIFETIME,
+                    garbage_collection=before.garbage_collection if before else DEFAULT_VERSIONS_KEPT,
                     tags=make_tags(owner, content_type=content_type, spec=None, tags=tags or {}),
                     owner=Owner(owner_type="manual", owner_ref=owner.id),
                 )
@@ -166,6 +170,17 @@ class DataWriter(DataRemover):
             for metadata in versions:
                 self._collect(namespace, metadata, owner, check=lease.check)
         return ImportResult(owner, tuple(versions), tuple(skipped))
+
+    def _find_earlier(self, namespace: Namespace, model: Model, names: Iterable[str]) -> dict[str, Metadata]:
+        """Find the latest versions of the artifacts that are there already: what they say of retention stays true."""
+        store = self._parts.store_of(namespace)
+        present: set[str] = set()
+        for root in self._parts.layout.of(namespace).data_roots():
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                entries = self._parts.world.disk.scandir(posixpath.join(root, model.type, model.id))
+                present.update(entry.name for entry in entries)
+        found = {name: store.scan(model, name).latest_metadata for name in names if name in present}
+        return {name: metadata for name, metadata in found.items() if metadata is not None}
 
     def _plan_import(self, root: str, shown: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
         named: dict[str, str] = {}

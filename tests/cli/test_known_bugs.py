@@ -54,11 +54,26 @@ def test_nothing_is_collected_unless_asked(swamp: Swamp, place: Place) -> None:
     assert versions(swamp, place.first, "m", "x") == [5, 4]
     (place.first / "files").mkdir()
     (place.first / "files" / "x").write_text("1")
-    for _ in range(9):  # an import's cap is ten
+    for _ in range(2):  # an import keeps the cap of what is there
         swamp(place.first, "data", "import", "files", "--model", "m").ok()
-    assert versions(swamp, place.first, "m", "x") == list(range(14, 4, -1))
+    assert versions(swamp, place.first, "m", "x") == [7, 6]
     listed = swamp(place.first, "data", "query", "isLatest || !isLatest", "--json").ok().json["results"]
-    assert sorted(row["version"] for row in listed) == list(range(5, 15))
+    assert sorted(row["version"] for row in listed) == [6, 7]
+
+
+def test_an_import_changes_no_retention(swamp: Swamp, pair: Place) -> None:
+    """Importing over an artifact keeps its lifetime and cap, so that gc removes no more than was asked for."""
+    swamp(pair.first, "data", "put", "m", "x", "--gc", "99", "--lifetime", "2w", stdin="0").ok()
+    (pair.first / "files").mkdir()
+    (pair.first / "files" / "x").write_text("1")
+    (pair.first / "files" / "new").write_text("1")
+    for _ in range(11):
+        swamp(pair.first, "data", "import", "files", "--model", "m").ok()
+    document = swamp(pair.first, "data", "get", "m", "x", "--json").ok().json
+    assert (document["lifetime"], document["garbageCollection"]) == ("2w", 99)
+    swamp(pair.first, "data", "gc", "--yes").ok()
+    assert len(versions(swamp, pair.first, "m", "x")) == 12
+    assert len(versions(swamp, pair.first, "m", "new")) == 10
 
 
 def test_data_outlives_its_definition(swamp: Swamp, place: Place) -> None:
