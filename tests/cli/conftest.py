@@ -59,7 +59,13 @@ class _Input(io.TextIOWrapper):
 
 
 @pytest.fixture
-def swamp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Swamp]:
+def variables() -> dict[str, str]:
+    """Variables that every command of a test gets."""
+    return {}
+
+
+@pytest.fixture
+def swamp(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> Iterator[Swamp]:
     """Run one command in this process: `swamp(directory, "data", "list", …)`."""
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
@@ -69,7 +75,8 @@ def swamp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Swamp]:
         body = stdin.encode() if isinstance(stdin, str) else stdin
         out, err = io.BytesIO(), io.StringIO()
         wrapped = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(("SWAMP_", "AWS_"))} | dict(env or {})
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("SWAMP_", "AWS_"))}
+        environ |= variables | dict(env or {})
         before = os.getcwd()
         os.chdir(directory)
         try:
@@ -206,3 +213,20 @@ def bucket(moto: S3Server, tmp_path: Path) -> Iterator[BucketPlace]:
     }
     yield BucketPlace(name, moto.endpoint, env, client)
     client.close()
+
+
+@pytest.fixture
+def bucket_pair(tmp_path: Path, swamp: Swamp, bucket: BucketPlace, variables: dict[str, str]) -> Place:
+    """Two repos, `infra` and `app`, in their own namespaces of one bucket."""
+    variables.update(bucket.env)
+    for name in ("infra", "app"):
+        repo = tmp_path / name
+        repo.mkdir()
+        swamp(repo, "repo", "init").ok()
+        with (repo / ".swamp.yaml").open("a") as file:
+            file.write(
+                f'datastore:\n  type: "@swampsync/s3"\n  config:\n    bucket: {bucket.name}\n'
+                f'    endpoint: "{bucket.endpoint}"\n'
+            )
+        swamp(repo, "namespace", "set", name).ok()
+    return Place(tmp_path / "infra", tmp_path / "app", tmp_path / "infra", "infra", "app")

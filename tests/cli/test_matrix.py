@@ -176,6 +176,32 @@ def test_deleted_data_is_gone_for_every_reader(swamp: Swamp, place: Place, tmp_p
     assert query["results"] == []
 
 
+def write_append_pending(swamp: Swamp, place: Place, tmp_path: Path) -> str:
+    """In a bucket a published version is closed; one that is still pending is extended."""
+    arguments = ("data", "put", "vpc", "state", "--content-type", "application/json", "--streaming", "--no-sync")
+    swamp(place.first, *arguments, stdin=BODY[:5]).ok()
+    swamp(place.first, "data", "put", "vpc", "state", "--append", stdin=BODY[5:]).ok()
+    return "state"
+
+
+@pytest.mark.parametrize(
+    "write", [write_import, write_append_pending, write_rename, write_gc, write_defined_model], ids=lambda f: f.__name__
+)
+def test_what_one_command_writes_to_a_bucket_every_other_reads(
+    swamp: Swamp, bucket_pair: Place, tmp_path: Path, write: Writer
+) -> None:
+    """What a command published from one repo is read by every reading command from another one."""
+    swamp(bucket_pair.second, *scoped(bucket_pair, "data", "list", "--json")).ok()
+    name = write(swamp, bucket_pair, tmp_path)
+    for read in READERS:
+        read(swamp, bucket_pair, name)
+
+
+def test_data_deleted_in_a_bucket_is_gone_for_every_reader(swamp: Swamp, bucket_pair: Place, tmp_path: Path) -> None:
+    """After a deletion in one repo no reading command of another one shows the artifact any more."""
+    test_deleted_data_is_gone_for_every_reader(swamp, bucket_pair, tmp_path, write_put)
+
+
 def test_own_listings_never_show_the_neighbour(swamp: Swamp, pair: Place, tmp_path: Path) -> None:
     """The second repo's own listing and search stay empty, whatever the first one writes."""
     write_put(swamp, pair, tmp_path)
