@@ -34,7 +34,8 @@ type: setup
 	$(BIN)/mypy swampsync tests
 
 integration: setup
-	$(BIN)/python -m pytest integration
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pytest -n 2 integration
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
