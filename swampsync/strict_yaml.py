@@ -16,7 +16,7 @@ from typing import Any, Final
 
 _DOCUMENT_MARK: Final = re.compile(r"^(?:---|\.\.\.|%)", re.MULTILINE)
 _ENTRY: Final = re.compile(
-    r"""( *)(?:([\w.$/+~][\w.$/+~@-]*)|'((?:[^']|'')*)'|"([^"]*)"):(?: +(.*))?""",
+    r"""( *)(?:([\w.$/+~][\w.$/+~@-]*)|'((?:[^']|'')*)'|"((?:[^"\\]|\\.)*)"):(?: +(.*))?""",
 )
 _ITEM: Final = re.compile(r"( *)- +(.*)")
 _SINGLE: Final = re.compile(r"'((?:[^']|'')*)' *(?: #.*)?")

@@ -140,6 +140,12 @@ def test_any_answer_is_pyyamls_answer(text: str) -> None:
 SCALARS = st.text(st.sampled_from("ab \n:#'\"-|>\té\u2028\U0001f600{}[],&*!%@`?~0"), max_size=12) | st.text(max_size=90)
 
 
+@pytest.mark.parametrize("text", ['"\\": ""\n', '"a\\": b\n', '"a\\\\": b\n', '"a\\"b": c\n', '"\\q": c\n'])
+def test_a_backslash_in_a_quoted_key_is_an_escape(text: str) -> None:
+    """A backslash before the closing quote of a key does not end the key, as it does not end a value."""
+    assert_alike(text)
+
+
 @given(
     st.recursive(SCALARS, lambda inner: st.dictionaries(SCALARS, inner, min_size=1, max_size=4), max_leaves=6),
     st.data(),
