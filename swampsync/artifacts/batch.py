@@ -75,8 +75,9 @@ def put_batch(
             if version.marker_file is not None:
                 with contextlib.suppress(OSError):
                     tree.disk.unlink(version.marker_file)
+        own = {version.metadata.id for version in staged}
         for path, number in reversed(claimed):
-            discard(tree, path, number)
+            discard(tree, path, number, own)
         raise
     return [version.metadata for version in staged]
 

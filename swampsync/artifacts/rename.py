@@ -57,7 +57,7 @@ def rename_artifact(
         )
     check()
     number = claim_number(tree, new_path, floors[1])
-    with discarding(tree, new_path, number):
+    with discarding(tree, new_path, number) as own:
         size, checksum = _copy_raw(tree, model, latest, f"{new_path}/{number}/{RAW_NAME}")
         copy = replace(
             latest,
@@ -68,6 +68,7 @@ def rename_artifact(
             size=size,
             checksum=checksum,
         )
+        own.add(copy.id)
         publish(tree, new_path, copy, check=check)
         tombstone = _bury(tree, old_path, latest, new, floor=floors[0], check=check)
     return Renaming(latest, copy, tombstone)
@@ -101,6 +102,6 @@ def _bury(tree: Tree, path: str, latest: Metadata, new: str, *, floor: int, chec
         tree.disk.rename(tree.write_beside(raw, body), raw)
         publish(tree, path, tombstone, check=check)
     except BaseException:
-        discard(tree, path, number)
+        discard(tree, path, number, {latest.id})
         raise
     return tombstone

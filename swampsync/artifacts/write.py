@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
 from swampsync.artifacts.latest import advance_marker, settle_marker
 from swampsync.artifacts.metadata import Draft, Metadata, metadata_from_json, metadata_to_json
-from swampsync.artifacts.metadata_yaml import format_metadata
+from swampsync.artifacts.metadata_yaml import format_metadata, parse_metadata
 from swampsync.artifacts.model import Model
 from swampsync.artifacts.names import check_name
 from swampsync.artifacts.read import check_owner
@@ -35,7 +35,7 @@ def put_version(
     check_owner(tree, model, name, draft.owner)
     check()
     number = claim_number(tree, path, floor)
-    with discarding(tree, path, number):
+    with discarding(tree, path, number) as own:
         temporary = tree.temporary(f"{path}/{number}/{RAW_NAME}")
         with tree.disk.open_write(temporary, WriteMode.CREATE) as file:
             size, checksum = write_stream(content, file)
@@ -44,6 +44,7 @@ def put_version(
         metadata = metadata_of(
             draft, name, number, identifier=tree.new_id(), created_at=tree.now(), size=size, checksum=checksum
         )
+        own.add(metadata.id)
         publish(tree, path, metadata, check=check)
         return metadata
 
@@ -82,18 +83,29 @@ def claim_number(tree: Tree, path: str, floor: int, *, is_listed: bool = False) 
 
 
 @contextlib.contextmanager
-def discarding(tree: Tree, path: str, number: int) -> Iterator[None]:
-    """Remove a version that we claimed if what is done inside fails in any way."""
+def discarding(tree: Tree, path: str, number: int) -> Iterator[set[str]]:
+    """Remove a version that we claimed if what is done inside fails in any way.
+
+    Yields:
+        Takes the id of the version as soon as it has one.
+    """
+    own: set[str] = set()
     try:
-        yield
+        yield own
     except BaseException:
-        discard(tree, path, number)
+        discard(tree, path, number, own)
         raise
 
 
-def discard(tree: Tree, path: str, number: int) -> None:
-    """Remove a version that we claimed ourselves, and point `latest` back; what cannot be removed is left to gc."""
+def discard(tree: Tree, path: str, number: int, own: Collection[str]) -> None:
+    """Remove a version that we claimed ourselves, and point `latest` back; what cannot be removed is left to gc.
+
+    Whoever took our lock over may have deleted what we had begun, and used its number: a version whose id is not one
+    of `own` stays.
+    """
     try:
+        if _is_anothers(tree, f"{path}/{number}/{METADATA_NAME}", own):
+            return
         tree.remove(f"{path}/{number}")
         if read_marker(tree.disk, path) in {number, None}:
             settle_marker(tree, path)
@@ -101,6 +113,15 @@ def discard(tree: Tree, path: str, number: int) -> None:
         import logging  # noqa: PLC0415  slow to import, and never needed as a rule
 
         logging.getLogger("swampsync.artifacts").warning("could not clean up `%s/%d`: %s", path, number, error)
+
+
+def _is_anothers(tree: Tree, metadata_file: str, own: Collection[str]) -> bool:
+    try:
+        return parse_metadata(tree.disk.read_bytes(metadata_file), path=metadata_file).id not in own
+    except FileNotFoundError:
+        return False
+    except DataError:
+        return True  # nothing that we publish is unreadable
 
 
 def write_stream(content: BinaryIO, file: DiskFile) -> tuple[int, str]:

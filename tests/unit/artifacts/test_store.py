@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
+from swampsync.artifacts.batch import BatchItem
 from swampsync.artifacts.metadata import Owner
 from swampsync.artifacts.metadata_yaml import format_metadata
 from swampsync.errors import Conflict, DataError, InvalidInput, LeaseLost, NotFound, Refused
@@ -130,6 +133,25 @@ def test_failed_put_leaves_nothing(kit: Any) -> None:
             kit.put("out", b"2", check=check)
         assert {name: data for name, data in kit.tree().items() if data} == before
     assert kit.put("out", b"2").version == 2
+
+
+@pytest.mark.holds("I1")
+@pytest.mark.parametrize("way", ["alone", "in a batch"])
+def test_cleaning_up_after_a_lost_lease_spares_the_successors_version(kit: Any, way: str) -> None:
+    """While we stood still somebody deleted what we had begun, and put a version of the same number: it stays."""
+    calls = itertools.count()
+
+    def check() -> None:
+        if next(calls) == 1:  # everything is written, nothing is published
+            kit.store.delete_versions(kit.model, "out", [1])
+            assert kit.put("out", b"theirs").version == 1
+            raise LeaseLost("gone")
+
+    batch = [BatchItem(kit.model, "out", lambda: io.BytesIO(b"ours"), kit.draft())]
+    put = partial(kit.put, "out", b"ours") if way == "alone" else partial(kit.store.put_many, batch)
+    with pytest.raises(LeaseLost):
+        put(check=check)
+    assert kit.get("out") == b"theirs"
 
 
 def test_excluded_data_is_written_into_the_repo(kit: Any) -> None:
