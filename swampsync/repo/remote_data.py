@@ -87,7 +87,7 @@ class RemoteWriter(RemoteReader, DataWriter):
         is_streaming: bool = False,
     ) -> Version:
         """Put content as the next version of an artifact and publish it; see `DataWriter.put`."""
-        with self._publishing(model) as publication:
+        with self._publishing(model):
             version = super().put(
                 model,
                 name,
@@ -100,16 +100,16 @@ class RemoteWriter(RemoteReader, DataWriter):
                 garbage_collection=garbage_collection,
                 is_streaming=is_streaming,
             )
-        return self._follow(version, publication)
+        return self._find_again(version)
 
     def append(self, model: str, name: str, content: BinaryIO) -> Version:
         """Add bytes to streaming data: to the latest version while it is pending, else as the next one."""
-        with self._publishing(model) as publication:
+        with self._publishing(model):
             version = super().append(model, name, content)
-        return self._follow(version, publication)
+        return self._find_again(version)
 
-    def _follow(self, version: Version, publication: Publication) -> Version:
-        metadata = publication.follow(version.model, version.metadata)
+    def _find_again(self, version: Version) -> Version:
+        metadata = self._parts.syncing.find_again(version.namespace, version.model, version.metadata)
         return self._version(version.namespace, version.model, metadata)
 
     def import_directory(
@@ -123,7 +123,7 @@ class RemoteWriter(RemoteReader, DataWriter):
         progress: Progress | None = None,
     ) -> ImportResult:
         """Put every file below a directory and publish them as one commit; see `DataWriter.import_directory`."""
-        with self._publishing(model) as publication:
+        with self._publishing(model):
             result = super().import_directory(
                 directory,
                 model,
@@ -132,7 +132,8 @@ class RemoteWriter(RemoteReader, DataWriter):
                 guess_content_type=guess_content_type,
                 progress=progress,
             )
-        versions = tuple(publication.follow(result.model, m) for m in result.versions)
+        namespace = self._namespace_of(model)
+        versions = tuple(self._parts.syncing.find_again(namespace, result.model, m) for m in result.versions)
         return replace(result, versions=versions)
 
     def plan_delete(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,6 @@ from swampsync._version import __version__
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
 from swampsync.errors import LockError, SwampsyncError, SyncIncomplete, Unavailable
-from swampsync.layout import Layout
 from swampsync.locks.clone_lock import CloneLock
 from swampsync.log.log import Log
 from swampsync.namespace import SOLO, Namespace
@@ -42,20 +41,6 @@ class Publication:
     """
 
     pushed: Pushed | None = None
-    _moved: dict[str, str] = field(default_factory=dict)
-
-    def note(self, pushed: Pushed) -> None:
-        """Take in a push."""
-        self.pushed = pushed
-        for applied in pushed.applied:
-            self._moved.update(applied.resolved.renumbered)
-
-    def follow(self, model: Model, metadata: Metadata) -> Metadata:
-        """Return a version's metadata with the number that it was published under."""
-        directory = Layout.version_path(model.type, model.id, metadata.name, metadata.version)
-        while directory in self._moved:
-            directory = self._moved[directory]
-        return replace(metadata, version=int(directory.rpartition("/")[2]))
 
 
 class Syncing:
@@ -131,6 +116,11 @@ class Syncing:
         """Return the version tree of a namespace."""
         return RemoteStore(self.syncer_of(namespace))
 
+    def find_again(self, namespace: Namespace, model: Model, metadata: Metadata) -> Metadata:
+        """Return a version that was just written as it is now: publishing may have given it another number."""
+        versions = self.store_of(namespace).scan(model, metadata.name).versions
+        return next((m for m in reversed(versions) if m.id == metadata.id), metadata)
+
     def known_namespaces(self) -> set[Namespace]:
         """Name the namespaces whose log was ever looked at; makes no request."""
         return {Namespace(p.namespace) if p.namespace else SOLO for p in self._parts.state.positions.all()}
@@ -199,7 +189,7 @@ class Syncing:
         yield publication
         if problem is None:
             try:
-                publication.note(self._push(namespace, PushLimits(is_confirmed=is_confirmed)))
+                publication.pushed = self._push(namespace, PushLimits(is_confirmed=is_confirmed))
             except SwampsyncError as error:
                 problem = error
         if problem is not None:
