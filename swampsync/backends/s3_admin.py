@@ -45,6 +45,7 @@ class S3Admin:
 
     def __init__(self, options: S3Options, credentials: CredentialSource) -> None:
         self._options = options
+        self._secrets = () if options.anonymous else credentials.current().secrets
         self._client: Any = make_client(options, credentials)
 
     def __enter__(self) -> Self:
@@ -187,7 +188,7 @@ class S3Admin:
         try:
             return call()
         except (BotoCoreError, ClientError) as caught:
-            failure = translate_boto(caught, operation, key=key, options=self._options)
+            failure = translate_boto(caught, operation, key=key, options=self._options, secrets=self._secrets)
         raise failure
 
 

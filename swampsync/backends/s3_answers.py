@@ -47,7 +47,7 @@ class Answer:
     Args:
         status: The HTTP status, if there was one.
         code: The server's `<Code>`.
-        message: The server's `<Message>`, one line of at most 300 characters.
+        message: The server's `<Message>`, one line; `redacted` cuts it to 300 characters.
         region: The region that the server says the bucket is in.
         request_id: What the server's operator can look for.
         trouble: What went wrong if there is neither status nor code.
@@ -61,18 +61,29 @@ class Answer:
     trouble: Trouble | None = None
 
     def redacted(self, secrets: Iterable[str]) -> Answer:
-        """Return the answer without any of `secrets`, should a server or proxy repeat what we sent."""
-        message = self.message
-        for secret in secrets:
-            if secret:
-                message = message.replace(secret, "***")
-        return replace(self, message=message)
+        """Return the answer without any of `secrets`, should a server or proxy repeat what we sent; then cut it."""
+        hidden = [secret for secret in secrets if secret]
+
+        def hide(text: str) -> str:
+            for secret in hidden:
+                text = text.replace(secret, "***")
+            return text[:_MAX_MESSAGE]
+
+        return replace(
+            self,
+            message=hide(self.message),
+            region=hide(self.region) if self.region else None,
+            request_id=hide(self.request_id) if self.request_id else None,
+        )
 
 
 _STATUS: Final = re.compile(r"non-2xx status code: (\d{3})")
 _ALL_DELETED: Final = re.compile(r"DeleteObjects request failed for key .*: (.*) \(code: (\w+)\)")
 _XML_ESCAPES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&#34;", '"'), ("&amp;", "&"))
 _DEBUG: Final = "\n\nDebug source"
+# Keys, buckets and hosts have words in them that would be taken for the network's (`redirect`, `certificate`).
+_URL: Final = re.compile(r"https?://\S+")
+_MAX_MESSAGE: Final = 300
 
 
 def parse_answer(text: str) -> Answer:
@@ -102,10 +113,13 @@ def _element(text: str, name: str) -> str | None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _find_trouble(head: str, debug: str) -> Trouble:
+    head, debug = _URL.sub("", head), _URL.sub("", debug)
+    if "invalid path" in head:
+        return Trouble.FOREIGN_KEY
     if "redirect" in head:
         return Trouble.REDIRECT
     if "TimedOut" in debug or "kind: Timeout" in debug:
@@ -116,8 +130,6 @@ def _find_trouble(head: str, debug: str) -> Trouble:
         return Trouble.CERTIFICATE
     if "kind: Connect," in debug:
         return Trouble.CONNECT
-    if "invalid path" in head:
-        return Trouble.FOREIGN_KEY
     if "Parse(" in debug or "Unable to extract metadata" in head or "Got invalid" in head:
         return Trouble.GARBAGE
     if "HTTP error" in head or "kind: Interrupted" in debug:

@@ -5,6 +5,7 @@ Imported only when needed; boto3 takes 300 ms.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,6 +50,16 @@ def fetch_keys(profile: str | None, places: CredentialPlaces) -> S3Keys:
         raise _translate_client(error, name) from None
     except BotoCoreError as error:
         raise _translate_core(error, name) from None
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        # A file or program is missing, or a process printed something else than botocore takes for granted. What it
+        # printed may be a secret.
+        what = type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            what = f"`{error.filename}`: {error.strerror.lower()}" if error.filename else error.strerror.lower()
+        raise AccessDenied(
+            f"credentials of profile `{name}` cannot be had: {what}",
+            hint=f"aws sts get-caller-identity --profile {name}",
+        ) from None
     # botocore has no public name for when its keys end.
     expires_at = getattr(credentials, "_expiry_time", None)
     if expires_at is not None:
@@ -103,22 +114,25 @@ def make_client(options: S3Options, credentials: CredentialSource) -> Any:
     )
 
 
-def translate_boto(error: Exception, operation: Operation, *, key: str | None, options: S3Options) -> SwampsyncError:
-    """Make our error of one that an S3 client of boto3 raised."""
+def translate_boto(
+    error: Exception, operation: Operation, *, key: str | None, options: S3Options, secrets: Iterable[str] = ()
+) -> SwampsyncError:
+    """Make our error of one that an S3 client of boto3 raised; parameters as in `translate`."""
     from botocore.exceptions import ClientError
 
     if isinstance(error, ClientError):
-        said = error.response.get("Error", {})
+        said: dict[str, Any] = dict(error.response.get("Error", {}))
         about = error.response.get("ResponseMetadata", {})
         code = said.get("Code")
         answer = Answer(
             status=about.get("HTTPStatusCode"),
             # Without a body, as after HEAD, botocore puts the status here.
             code=None if code is None or code.isdigit() else code,
-            message=(said.get("Message") or "")[:300],
+            message=said.get("Message") or "",
+            region=said.get("Region") or about.get("HTTPHeaders", {}).get("x-amz-bucket-region"),
             request_id=about.get("RequestId"),
         )
-        return translate(answer, operation, key=key, options=options)
+        return translate(answer, operation, key=key, options=options, secrets=secrets)
     return _translate_core(error, options.profile or "default")
 
 

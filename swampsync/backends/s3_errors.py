@@ -45,6 +45,7 @@ _AGAIN: Final = {
 _REGION: Final = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect",
                   "TemporaryRedirect", "Redirect"}  # fmt: skip
 _NO_ROOM: Final = {"InsufficientCapacity", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
+_LOST: Final = "another writer was first: run the command again, to begin from what is there now"
 
 
 def translate(
@@ -145,9 +146,9 @@ def _translate_condition(answer: Answer, operation: Operation, key: str | None) 
     # 409: somebody else's request for the key was under way; as good as having lost against it.
     lost = answer.status == 412 or answer.code in {"ConditionalRequestConflict", "PreconditionFailed"}
     if operation is Operation.CREATE and (lost or answer.status == 304):
-        return ObjectExists(f"object `{key}` exists already, or is just being written", key=key)
+        return ObjectExists(f"object `{key}` exists already, or is just being written", hint=_LOST, key=key)
     if operation is Operation.SWAP and (lost or answer.code == "NoSuchKey"):
-        return PreconditionFailed(f"object `{key}` is not what it was", key=key)
+        return PreconditionFailed(f"object `{key}` is not what it was", hint=_LOST, key=key)
     return None
 
 

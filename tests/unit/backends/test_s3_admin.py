@@ -68,6 +68,26 @@ def test_refusals_are_classed_as_elsewhere(reply: Reply, error: type[SwampsyncEr
     assert "hunter2" not in repr(caught.value) + str(caught.value.hint)
 
 
+def test_refusal_shows_no_key_that_the_server_repeats() -> None:
+    """What a server repeats of our keys stays out of the error, at the place where messages are cut too."""
+    for said in (f"{KEYS.secret_access_key} {KEYS.access_key_id}", "x" * 295 + KEYS.secret_access_key):
+        script = always(s3_error("403 Forbidden", "AccessDenied", said))
+        with ScriptedServer(script) as server, admin_of(server) as admin, pytest.raises(AccessDenied) as caught:
+            admin.has_bucket()
+        shown = repr(caught.value) + str(caught.value.hint) + repr(caught.value.__cause__)
+        assert "hunt" not in shown
+        assert KEYS.access_key_id not in shown
+
+
+def test_region_that_the_server_names_is_the_hint() -> None:
+    """A bucket that is elsewhere is an error that says where."""
+    reply = s3_error("400 Bad Request", "AuthorizationHeaderMalformed", extra="<Region>eu-west-1</Region>")
+    refused = pytest.raises(ObjectStoreRefused, match="not in region `us-east-1`")
+    with ScriptedServer(always(reply)) as server, admin_of(server) as admin, refused as caught:
+        admin.versioning()
+    assert caught.value.hint == "set the region to `eu-west-1`"
+
+
 def test_bucket_of_our_own_is_created_twice_without_complaint() -> None:
     """That the bucket is ours already is success; that it is somebody else's is not."""
     for reply in (answer("200 OK"), s3_error("409 Conflict", "BucketAlreadyOwnedByYou")):

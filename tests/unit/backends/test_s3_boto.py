@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +75,26 @@ def test_process_that_fails_denies_access(config: Callable[[str], CredentialPlac
     places = config(f"[profile p]\ncredential_process = {sys.executable} -c 'raise SystemExit(1)'\n")
     with pytest.raises(AccessDenied, match="profile `p`"):
         fetch_keys("p", places)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("/nowhere/keys --for ops", "`/nowhere/keys`: no such file or directory"),
+        (f"{sys.executable} -c 'print(\"hunter2secret\")'", "JSONDecodeError"),
+        (f"{sys.executable} -c 'print(1)'", ""),
+    ],
+    ids=["missing program", "no JSON", "no document"],
+)
+def test_process_that_gives_no_keys_denies_access(
+    command: str, said: str, config: Callable[[str], CredentialPlaces]
+) -> None:
+    """A process that is not there, or prints something else, is an error with a hint that shows nothing of it."""
+    with pytest.raises(AccessDenied, match="profile `p`") as caught:
+        fetch_keys("p", config(f"[profile p]\ncredential_process = {command}\n"))
+    assert said in caught.value.message
+    assert caught.value.hint == "aws sts get-caller-identity --profile p"
+    assert "hunter2secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_role_is_assumed(config: Callable[[str], CredentialPlaces], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,7 @@ class Case:
     message: str = ""
 
 
+LOST = "^another writer was first: run the command again"
 NOT_AUTHORIZED = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform: {} on resource: x"
 
 CASES: dict[str, Case] = {
@@ -111,16 +112,18 @@ CASES: dict[str, Case] = {
         answer("404 Not Found", b"<html>nginx</html>"), ObjectStoreRefused, "address of an S3 server", ("get", "list")
     ),
     "create finds an object": Case(
-        s3_error("412 Precondition Failed", "PreconditionFailed"), ObjectExists, "", ("create",)
+        s3_error("412 Precondition Failed", "PreconditionFailed"), ObjectExists, LOST, ("create",)
     ),
-    "create loses a race": Case(s3_error("409 Conflict", "ConditionalRequestConflict"), ObjectExists, "", ("create",)),
+    "create loses a race": Case(
+        s3_error("409 Conflict", "ConditionalRequestConflict"), ObjectExists, LOST, ("create",)
+    ),
     "swap finds another": Case(
-        s3_error("412 Precondition Failed", "PreconditionFailed"), PreconditionFailed, "", ("swap",)
+        s3_error("412 Precondition Failed", "PreconditionFailed"), PreconditionFailed, LOST, ("swap",)
     ),
     "swap loses a race": Case(
-        s3_error("409 Conflict", "ConditionalRequestConflict"), PreconditionFailed, "", ("swap",)
+        s3_error("409 Conflict", "ConditionalRequestConflict"), PreconditionFailed, LOST, ("swap",)
     ),
-    "swap finds none": Case(s3_error("404 Not Found", "NoSuchKey"), PreconditionFailed, "", ("swap",)),
+    "swap finds none": Case(s3_error("404 Not Found", "NoSuchKey"), PreconditionFailed, LOST, ("swap",)),
     "another operation is under way": Case(
         s3_error("409 Conflict", "OperationAborted"), Unavailable, "later", ("put", "create", "swap", "delete")
     ),
@@ -223,9 +226,9 @@ HEAD = (
     f'ETag: "abc"\r\nLast-Modified: {DATE}\r\n\r\n'
 ).encode()
 BODIES = {
-    "stalled": (Reply(HEAD + b"x" * 3_000_000, End.STALL), "did not answer in time (request timeout 0.2 s)"),
-    "reset": (Reply(HEAD + b"x" * 3_000_000, End.RESET), "broke"),
-    "short": (Reply(HEAD + b"x" * 3_000_000, End.CLOSE), "broke"),
+    "stalled": (End.STALL, "did not answer in time (request timeout 0.2 s)", "or raise the request timeout"),
+    "reset": (End.RESET, "broke", "check the network, then run the command again"),
+    "short": (End.CLOSE, "broke", "check the network, then run the command again"),
 }
 
 
@@ -233,10 +236,11 @@ BODIES = {
 @pytest.mark.parametrize("name", BODIES)
 def test_body_that_stops_is_unavailable(name: str, operation: str) -> None:
     """A body that stalls, is reset or ends early is an error that can be retried, never a short object."""
-    reply, message = BODIES[name]
-    error = fail(reply, operation)
+    end, message, hint = BODIES[name]
+    error = fail(Reply(HEAD + b"x" * 3_000_000, end), operation)
     assert type(error) is Unavailable
     assert message in error.message
+    assert hint in (error.hint or "")
     assert error.key == KEY.text
 
 
@@ -245,6 +249,20 @@ def test_listing_that_stops_is_unavailable(end: End) -> None:
     """A listing whose page breaks off is an error, never a short listing."""
     page = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n<ListBucketResult><Contents>"
     assert type(fail(Reply(page, end), "list")) is Unavailable
+
+
+@pytest.mark.parametrize(
+    "word", ["redirect", "certificate", "InvalidCertificate", "TimedOut", "invalid path", "Parse("]
+)
+@pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
+def test_words_in_keys_are_not_taken_for_the_networks(word: str, end: End) -> None:
+    """A broken connection is one that can be retried, whatever bucket, prefix and key are called."""
+    key = ObjectKey(f"infra/data/{word}/1/raw")
+    with ScriptedServer(lambda _: Reply(b"", end)) as server:
+        store = store_at(server.endpoint, bucket="team-certificates", prefix=f"redirect/{word}")
+        for act in (lambda: store.get(key), lambda: store.put(key, b"x", Create()), lambda: store.delete(key)):
+            with pytest.raises(Unavailable, match="broke"):
+                act()
 
 
 def test_no_server_is_unavailable() -> None:
@@ -309,6 +327,14 @@ def test_no_credential_is_printed(name: str, caplog: pytest.LogCaptureFixture) -
     for secret in KEYS.secrets:
         assert secret not in shown
     assert "Debug source" not in shown
+
+
+def test_credential_at_the_end_of_a_long_message_is_not_printed_in_part() -> None:
+    """Messages are cut after their secrets are, so that no beginning of one is left."""
+    secret = KEYS.secret_access_key
+    error = fail(s3_error("403 Forbidden", "AccessDenied", "x" * (300 - len(secret) // 2) + secret), "get")
+    assert secret[:6] not in error.message + str(error.__cause__)
+    assert len(error.message) < 500
 
 
 def test_nothing_that_holds_keys_shows_them() -> None:
