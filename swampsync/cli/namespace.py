@@ -11,8 +11,8 @@ from swampsync.cli.completing import complete_namespace
 from swampsync.cli.console import Console, count, format_size, printable
 
 MIGRATION_WARNING = (
-    "Existing data remains at the old un-namespaced path. "
-    "Run 'swamp datastore namespace migrate --confirm' to move it to the namespaced layout."
+    "Existing data remains at the old un-namespaced path. To take it along: swamp datastore namespace unset, "
+    "then swamp -n NAME datastore setup filesystem --path DIR, which moves it."
 )
 
 

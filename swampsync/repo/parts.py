@@ -204,15 +204,10 @@ class Parts:
         return self.config.repo_id
 
     def require_member(self, namespace: Namespace) -> None:
-        """Make sure that this repo may write in a namespace; an unclaimed one is claimed.
+        """Make sure that this repo may write in a namespace; see `membership.require_member`."""
+        from swampsync.repo.membership import require_member
 
-        Raises:
-            Conflict: Others have it, and this repo is no member.
-        """
-        if self.config.is_remote:
-            self.syncing.require_member(namespace)
-        elif not namespace.is_solo:
-            self.registry.require_member(namespace, self.require_repo_id())
+        require_member(self, namespace)
 
     def forget(self, namespace: Namespace) -> None:
         """Drop what the catalog knows of a namespace; the next listing reads it anew."""

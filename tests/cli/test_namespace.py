@@ -136,3 +136,25 @@ def test_validate_reports_each_check(swamp: Swamp, pair: Place) -> None:
     document = json.loads(outcome.out)
     assert not document["valid"]
     assert any("app/.namespace.json" in c["message"] for c in document["checks"] if not c["passed"])
+
+
+def test_a_mistyped_namespace_is_not_claimed(swamp: Swamp, pair: Place) -> None:
+    """A namespace that only a flag or a variable names, and nobody has, is refused by a write and not created."""
+    assert pair.datastore is not None
+    for arguments, env in ((["-n", "infar"], {}), ([], {"SWAMP_NAMESPACE": "infar"})):
+        outcome = swamp(pair.first, *arguments, "data", "put", "m", "x", "--json", stdin="1", env=env)
+        assert (outcome.status, outcome.error["code"]) == (1, "not_found")
+        assert outcome.error["hint"] == "to claim it: swamp datastore namespace set infar"
+    assert not (pair.datastore / "infar").exists()
+
+
+def test_data_from_before_a_namespace_can_be_taken_along(swamp: Swamp, solo: Path) -> None:
+    """The way that the warning of `namespace set` names moves the data into the namespace."""
+    swamp(solo, "data", "put", "m", "x", stdin="old").ok()
+    warned = swamp(solo, "namespace", "set", "web")
+    assert "setup filesystem" in warned.err
+    assert swamp(solo, "data", "get", "m", "x").status == 1
+    swamp(solo, "namespace", "unset").ok()
+    swamp(solo, "-n", "web", "datastore", "setup", "filesystem", "--path", ".swamp").ok()
+    assert swamp(solo, "data", "get", "m", "x", "-o", "-").text == "old"
+    assert (solo / ".swamp" / "web" / "data").is_dir()
