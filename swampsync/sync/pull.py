@@ -118,7 +118,8 @@ def ensure_catalogued(clone: Clone) -> None:
     identity = str(clone.catalog.database.identity())
     if clone.state.settings.find(mark) == identity and clone.catalog.is_populated():
         return
-    with clone.catalog.atomic():
+    # The state first, as everywhere in sync: two threads never hold one and wait for the other.
+    with clone.state.atomic(), clone.catalog.atomic():
         catalogue_namespace(clone.catalog, clone.state, clone.namespace)
         clone.catalog.mark_populated()
     clone.state.settings.put(mark, identity)
