@@ -1,7 +1,7 @@
 """Real servers for the tests in this directory, started when the first test needs them.
 
     python -m pytest integration                                 skips what cannot be started here, and says so
-    SWAMPSYNC_REQUIRE=rgw,moto python -m pytest integration      a server that cannot be started is a failure
+    SWAMPSYNC_REQUIRE=rgw,moto,rclone python -m pytest …         a server that cannot be started is a failure
     SWAMPSYNC_TEST_S3_ENDPOINT=https://… python -m pytest …      another server besides; its keys in AWS_…
 
 See integration/README.md for starting and stopping the servers by hand.
@@ -29,7 +29,8 @@ from swampsync.backends.s3_keys import S3Keys
 from swampsync.testing.s3_side_channel import S3Server
 
 SERVERS = Path(__file__).parent / "servers"
-REQUIRED = frozenset(filter(None, os.environ.get("SWAMPSYNC_REQUIRE", "").split(",")))
+REQUIRABLE = frozenset({"rgw", "moto", "rclone", "endpoint"})
+REQUIRED = frozenset(filter(None, (name.strip() for name in os.environ.get("SWAMPSYNC_REQUIRE", "").split(","))))
 OTHER_ENDPOINT = os.environ.get("SWAMPSYNC_TEST_S3_ENDPOINT")
 OTHER_KEYS = S3Keys(
     os.environ.get("AWS_ACCESS_KEY_ID", ""),
@@ -46,7 +47,14 @@ _RGW_DIRECTORY = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Decide where the gateway's data lies, once for all workers."""
+    """Decide where the gateway's data lies, once for all workers; refuse to require what nobody knows."""
+    unknown = sorted(REQUIRED - REQUIRABLE)
+    if unknown:
+        # A slip in the name would otherwise let the tests be skipped that were to be required.
+        known = ", ".join(sorted(REQUIRABLE))
+        raise pytest.UsageError(f"SWAMPSYNC_REQUIRE names {', '.join(unknown)}, known are {known}")
+    if "endpoint" in REQUIRED and not OTHER_ENDPOINT:
+        raise pytest.UsageError("SWAMPSYNC_REQUIRE names endpoint, but SWAMPSYNC_TEST_S3_ENDPOINT is not set")
     given = getattr(config, "workerinput", {}).get("rgw_directory")
     config.stash[_RGW_DIRECTORY] = given or os.path.join(tempfile.gettempdir(), f"swampsync-rgw-{os.getpid()}")
 
