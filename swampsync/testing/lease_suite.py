@@ -322,6 +322,7 @@ class KeeperTests(LeaseSuiteBase):
         assert first.record.holder in str(caught.value)
         assert first.release()
         second = two.acquire(self.key, command="data prune", wait_seconds=0)
+        assert second.nonce != first.nonce
         assert not first.release()
         with pytest.raises(LockHeld):
             one.acquire(self.key, command="data gc", wait_seconds=0)
