@@ -19,7 +19,7 @@ from swampsync.backends.memory import MemoryStore
 from swampsync.catalog.catalog import Catalog
 from swampsync.catalog.rows import ArtifactKey
 from swampsync.catalog.state import SyncState
-from swampsync.disk import WriteMode
+from swampsync.disk import Disk, WriteMode
 from swampsync.layout import Layout
 from swampsync.log.log import Log
 from swampsync.namespace import SOLO, Namespace
@@ -69,15 +69,16 @@ class Desk:
         self.catalog = Catalog.open(":memory:", disk=self.disk, clock=self.clock, rng=self.rng)
         self.disk.makedirs(self.layout.root)
         self.artifacts = ArtifactStore(self.disk, self.clock, self.layout, new_id=self.ids)
-        self.copy = LocalCopy(self.disk, self.layout, clock=self.clock, new_id=self.ids)
         self.use(self.store)
 
-    def use(self, store: ObjectStore) -> None:
-        """Work against another store from now on."""
+    def use(self, store: ObjectStore, *, disk: Disk | None = None) -> None:
+        """Work against another store, or with another disk, from now on."""
         self.store = store
+        used = disk or self.disk
+        self.copy = LocalCopy(used, self.layout, clock=self.clock, new_id=self.ids)
         self.clone = Clone(
             Log(store, self.layout),
-            self.disk,
+            used,
             self.clock,
             self.rng,
             self.ids,

@@ -14,6 +14,7 @@ from swampsync.errors import Unavailable
 from swampsync.layout import ObjectKey
 from swampsync.namespace import Namespace
 from swampsync.sync.push_plan import PushLimits
+from swampsync.testing.dying_disk import DyingDisk, Killed
 from swampsync.testing.faulty_store import Fault, Faulty, SimulatedCrash, fault_at, no_faults
 from swampsync.testing.manual_clock import ManualClock
 from tests.unit.sync.conftest import Desk
@@ -98,6 +99,26 @@ def test_push_survives_a_fault_at_every_request(fault: Fault) -> None:
             break
         number += 1
     assert number >= 8
+
+
+@pytest.mark.holds("I1")
+@pytest.mark.holds("I11")
+def test_push_survives_a_kill_at_every_step_on_the_disk() -> None:
+    """A process that is killed at any writing step in its copy, renumbering included, loses nothing."""
+    lives = 0
+    while True:
+        scene = Scene()
+        dying = DyingDisk(scene.ann.disk, lives=lives)
+        scene.ann.use(scene.faulty, disk=dying)
+        with suppress(Killed):
+            scene.ann.push(CONFIRMED)
+        scene.ann.use(scene.faulty)
+        scene.check()
+        scene.close()
+        if not dying.is_dead:
+            break
+        lives += 1
+    assert lives > 20
 
 
 @pytest.mark.holds("I11")
