@@ -101,6 +101,16 @@ def test_signal_while_waiting_leaves_the_holder_alone(place: Place, name: str) -
     assert place.locks() == []
 
 
+@pytest.mark.parametrize("name", SIGNALS)
+def test_signal_ends_a_watch(place: Place, name: str) -> None:
+    """A watch of the locks ends with one word, after whole lines."""
+    process = place.start("datastore", "lock", "status", "--watch", "--json")
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline()) == {"held": False, "datastoreType": "filesystem"}
+    process.send_signal(getattr(signal, name))
+    assert end(process)[0] == 128 + getattr(signal, name)
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_exec_keeps_its_lock_until_the_program_has_ended(place: Place, name: str) -> None:
     """A signal is for the program, which may take its time; only then is the lock given back."""

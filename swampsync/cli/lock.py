@@ -139,6 +139,7 @@ def release(
     ] = None,
 ) -> int:
     """Release a lock whose holder cannot; refused if the holder has changed."""
+    nonce = nonce or None  # an empty variable of a script names no lock, least of all a torn one
     if not force and nonce is None:
         raise InvalidInput(
             "a lock is released by its nonce or by force", hint="swamp datastore lock status, then --nonce N or --force"

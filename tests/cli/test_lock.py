@@ -89,6 +89,15 @@ def test_release_compares_the_nonce(swamp: Swamp, place: Place) -> None:
     assert not lock_file(place).exists()
 
 
+def test_an_empty_nonce_names_no_lock(swamp: Swamp, place: Place) -> None:
+    """A script's empty variable does not break the lock that has no nonce; that takes `--force`."""
+    path = lock_file(place)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    assert swamp(place.first, "datastore", "lock", "release", "--nonce", "").status == 2
+    assert path.exists()
+
+
 def test_releasing_nothing_is_no_failure(swamp: Swamp, place: Place) -> None:
     """With no lock held, release says so and exits 0, as in swamp."""
     document = swamp(place.first, "datastore", "lock", "release", "--force", "--json").json
