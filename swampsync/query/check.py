@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from swampsync.errors import QueryError
 from swampsync.query.ast import Call, Ident, Literal, Node, Select, walk_identifiers
-from swampsync.query.diagnostics import nearest, quoted, suggestion, syntax_error
+from swampsync.query.diagnostics import excerpt, nearest, quoted, suggestion, syntax_error
 from swampsync.query.fields import CONTENT_FIELDS, FIELDS, QUALIFIED_TYPES, TYPE_NAMES, VERSION_FIELDS
 from swampsync.query.functions import GLOBALS, METHODS
 from swampsync.query.values import EvaluationError
@@ -45,17 +45,18 @@ def check_expression(source: str, root: Node, *, what: str) -> Mentions:
     _check_calls(source, root)
     qualified = _qualified_types(root)
     known: set[str] = set()
-    unknown: dict[str, None] = {}
+    unknown: dict[str, int] = {}
     for ident in walk_identifiers(root):
         if ident.name in FIELDS:
             known.add(ident.name)
         elif ident.name not in TYPE_NAMES and id(ident) not in qualified:
-            unknown[ident.name] = None
+            unknown.setdefault(ident.name, ident.start)
     if unknown:
         names = list(unknown)
         plural = "s" if len(names) > 1 else ""
         raise QueryError(
-            f"Unknown field{plural} {quoted(names)} in query {what}.\nAvailable: {', '.join(sorted(FIELDS))}",
+            f"Unknown field{plural} {quoted(names)} in query {what}.\nAvailable: {', '.join(sorted(FIELDS))}\n\n"
+            f"{excerpt(source, min(unknown.values()))}",
             hint=_hint(names, what),
         )
     return Mentions(frozenset(known))
@@ -77,6 +78,8 @@ def _check_calls(source: str, root: Node) -> None:
         stack.extend(node.children())
         if not isinstance(node, Call):
             continue
+        # The caret is below the name of what is called, also at the end of a long chain of calls.
+        at = node.start if node.target is None else max(node.start, source.find(node.name, node.target.end))
         table = GLOBALS if node.target is None else METHODS
         function = table.get(node.name)
         if function is None:
@@ -84,16 +87,16 @@ def _check_calls(source: str, root: Node) -> None:
             what = "function" if node.target is None else "method"
             if node.name in other:
                 call = f"x.{node.name}(…)" if node.target is None else f"{node.name}(x)"
-                raise syntax_error(source, node.start, f"there is no {what} `{node.name}`", hint=f"write `{call}`")
+                raise syntax_error(source, at, f"there is no {what} `{node.name}`", hint=f"write `{call}`")
             if node.name in _MACROS:
                 message = f"the macro `{node.name}` takes a variable and an expression"
-                raise syntax_error(source, node.start, message, hint=f"write `list.{node.name}(x, …)`")
+                raise syntax_error(source, at, message, hint=f"write `list.{node.name}(x, …)`")
             message = f"unknown {what} `{node.name}`"
-            raise syntax_error(source, node.start, message, hint=suggestion(node.name, [*table, *_MACROS]))
+            raise syntax_error(source, at, message, hint=suggestion(node.name, [*table, *_MACROS]))
         if len(node.args) not in function.arities:
             wanted = " or ".join(str(n) for n in sorted(function.arities))
             message = f"`{node.name}` takes {wanted} argument{'' if wanted == '1' else 's'}, not {len(node.args)}"
-            raise syntax_error(source, node.start, message)
+            raise syntax_error(source, at, message)
         if node.name == "matches" and isinstance(node.args[-1], Literal):
             _check_pattern(source, node.args[-1])
 

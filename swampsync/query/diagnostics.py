@@ -25,10 +25,21 @@ def excerpt(source: str, offset: int) -> str:
     shown = text[first : at + _WINDOW]
     if first:
         shown = "…" + shown[1:]
-    # Every character keeps its width of one column; what would move the cursor is replaced.
+    # What would move the cursor is replaced; the rest may be two columns wide, or none.
     shown = "".join(c if c.isprintable() else "·" for c in shown)
     margin = f">{line:5} | "
-    return f"{margin}{shown}\n{' ' * (len(margin) + at - first)}^"
+    return f"{margin}{shown}\n{' ' * (len(margin) + _columns(shown[: at - first]))}^"
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    import unicodedata  # noqa: PLC0415  large, and needed for errors in other scripts only
+
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in {"W", "F"} else 1 for c in text
+    )
 
 
 def syntax_error(source: str, offset: int, message: str, *, hint: str | None = None) -> QueryError:

@@ -88,8 +88,9 @@ def compile_conditions(
             continue
         compiler.reads_content = before or reads_content
         if len(conjuncts) == 1 and fragment.kind not in {"bool", "json", "choice", "error"}:
+            article = "an" if fragment.kind == "int" else "a"
             raise QueryError(
-                f"the predicate gives a {fragment.kind}, it must be true or false",
+                f"the predicate gives {article} {fragment.kind}, it must be true or false",
                 hint="compare it, as in: swamp data query 'modelName == \"m\"'",
             )
         condition = as_kind(fragment, "bool")

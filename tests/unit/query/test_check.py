@@ -19,7 +19,7 @@ def error_of(predicate: str, **options: str) -> QueryError:
 def test_unknown_field_has_swamps_words_and_all_fields() -> None:
     """The first line is swamp's own, the second lists every field, sorted."""
     error = error_of('nosuch == "m"')
-    first, second = error.message.split("\n")
+    first, second, *_ = error.message.split("\n")
     assert first == 'Unknown field "nosuch" in query predicate.'
     assert second == "Available: " + ", ".join(sorted(FIELDS))
     assert {"modelId", "namespace", "ns"} <= set(second.removeprefix("Available: ").split(", "))
@@ -37,6 +37,20 @@ def test_unknown_field_has_swamps_words_and_all_fields() -> None:
 def test_unknown_field_suggests_what_may_have_been_meant(predicate: str, hint: str) -> None:
     """The hint names the nearest fields, or where keys of content and tags are found."""
     assert hint in str(error_of(predicate).hint)
+
+
+def test_unknown_field_is_shown_with_a_caret() -> None:
+    """The first of them in the text is pointed at, in its line."""
+    message = error_of("name == 'a' &&\n  (sizze > 3 || nmae == '')").message
+    assert message.endswith("\n\n>    2 |   (sizze > 3 || nmae == '')\n            ^")
+
+
+def test_caret_is_below_the_name_of_a_method() -> None:
+    """In a chain of calls, the wrong one is pointed at and not the beginning of the chain."""
+    message = error_of("name.trim().contain('x')").message
+    assert message == (
+        "unknown method `contain` at line 1, column 13\n\n>    1 | name.trim().contain('x')\n" + " " * 21 + "^"
+    )
 
 
 def test_unknown_fields_are_all_named() -> None:

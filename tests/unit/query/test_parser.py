@@ -119,6 +119,16 @@ def test_error_in_a_long_line_shows_the_part_around_it() -> None:
     assert excerpt[len(caret) - 1] == "?"
 
 
+def test_caret_is_in_its_column_after_wide_characters() -> None:
+    """Characters of two columns and marks of none leave the caret below its place on a terminal."""
+    with pytest.raises(QueryError) as caught:
+        parse('"日本" == "e\u0301" = 1')
+    first, _, shown, caret = caught.value.message.split("\n")
+    assert first == "unexpected character `=` at line 1, column 14"
+    assert shown == '>    1 | "日本" == "e\u0301" = 1'
+    assert caret == " " * (9 + 13 + 2 - 1) + "^"
+
+
 def test_error_never_shows_control_characters() -> None:
     """What could move a terminal's cursor is replaced in the excerpt."""
     with pytest.raises(QueryError) as caught:

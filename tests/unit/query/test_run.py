@@ -178,7 +178,7 @@ def test_predicate_that_is_never_a_bool_is_refused(catalog: Any) -> None:
     """A field that is no bool is no predicate."""
     with pytest.raises(QueryError, match="the predicate gives a string, it must be true or false"):
         run(catalog, "modelName")
-    with pytest.raises(QueryError, match="gives a int"):
+    with pytest.raises(QueryError, match="gives an int"):
         run(catalog, "size + 1")
 
 
