@@ -44,7 +44,7 @@ def query(
         ) as run,
     ):
         if not explain:
-            write_results(cli.console, run, own=repo.namespace)
+            write_results(cli.console, run, own=repo.namespace, is_remote=repo.config.is_remote)
             return
         from swampsync.query.explain import explain as make_explanation
 
@@ -52,4 +52,4 @@ def query(
         for _result in run:
             pass
         write_explanation(cli.console, make_explanation(run, seconds=repo.clock.uptime() - start))
-        write_notes(cli.console, run)
+        write_notes(cli.console, run, is_remote=repo.config.is_remote)

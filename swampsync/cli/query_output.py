@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,13 +20,14 @@ _TABLE_ROWS: Final = 2000
 _COLUMNS: Final = ("name", "modelName", "specName", "dataType", "version", "size")
 
 
-def write_results(console: Console, run: QueryRun, *, own: Namespace) -> None:
+def write_results(console: Console, run: QueryRun, *, own: Namespace, is_remote: bool = False) -> None:
     """Print the results of a query and, on stderr, what there is to say about them.
 
     Args:
         console: Where to print, and in which form.
         run: The results, not yet iterated.
         own: The configured namespace.
+        is_remote: Whether content that is not here can be fetched.
     """
     if console.is_json:
         _write_json(console, run)
@@ -33,17 +35,18 @@ def write_results(console: Console, run: QueryRun, *, own: Namespace) -> None:
         _write_records(console, run, own)
     else:
         _write_values(console, run)
-    write_notes(console, run)
+    write_notes(console, run, is_remote=is_remote)
 
 
-def write_notes(console: Console, run: QueryRun) -> None:
+def write_notes(console: Console, run: QueryRun, *, is_remote: bool = False) -> None:
     """Say on stderr what the results do not show: rows without an answer, content that is not here, further pages."""
     if run.skipped.count:
         console.note(run.skipped.describe("skipped"))
     if run.unprojected.count:
         console.note(run.unprojected.describe("without a value"))
     if run.absent:
-        console.note(f"the content of {count(run.absent, 'result')} is not here: swamp datastore sync --hydrate")
+        remedy = "swamp datastore sync --hydrate" if is_remote else "swamp doctor datastores"
+        console.note(f"the content of {count(run.absent, 'result')} is not here: {remedy}")
     if run.next_cursor is not None:
         console.note(f"more: repeat the command with --after {run.next_cursor}")
 
@@ -65,7 +68,10 @@ def _write_json(console: Console, run: QueryRun) -> None:
         write(f"{separator}    {_pretty(result)}")
         separator = ",\n"
     write("]" if separator == "\n" else "\n  ]")
-    write(f',\n  "total": {run.total},\n  "limited": {json.dumps(run.is_limited)}\n}}\n')
+    write(f',\n  "total": {run.total},\n  "limited": {json.dumps(run.is_limited)}')
+    # A key of our own, only where there is a further page: whoever reads JSON must not need stderr to get on.
+    write("" if run.next_cursor is None else f',\n  "nextCursor": {json.dumps(run.next_cursor)}')
+    write("\n}\n")
 
 
 def _pretty(value: Any) -> str:
@@ -75,9 +81,18 @@ def _pretty(value: Any) -> str:
 
     try:
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    except TypeError:  # half of a surrogate pair, which has no UTF-8
-        text = json.dumps(value, indent=2)
+    except TypeError:  # half of a surrogate pair, which has no UTF-8, or nested deeper than 254 levels
+        text = json.dumps(_finite(value), indent=2)
     return text.replace("\n", "\n    ")
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with null for what JSON has no number for, as the fast way has it."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shaped(run: QueryRun) -> Iterator[Any]:
@@ -110,7 +125,7 @@ def _write_records(console: Console, run: QueryRun, own: Namespace) -> None:
     records = iter(run)
     head = list(itertools.islice(records, _TABLE_ROWS))
     if not head:
-        console.note("No matching data found.")
+        console.note("Showing 0 results (limit reached)" if run.is_limited else "No matching data found.")
         return
     has_namespace = not own.is_solo or any(record["namespace"] for record in head)
     columns = ("namespace", *_COLUMNS) if has_namespace else _COLUMNS
@@ -218,10 +233,14 @@ def write_explanation(console: Console, explanation: Explanation) -> None:
         console.line(f"evaluated row by row, because SQLite said: {printable(explanation.fallback_reason)}")
     for text in explanation.residual:
         console.line(f"evaluated row by row: {printable(text)}")
-    if not explanation.residual:
+    if explanation.rows_out_of_reach:
+        rows = count(explanation.rows_out_of_reach, "row")
+        console.line(f"evaluated row by row: {rows} whose content is longer or deeper than SQL takes, or is not here")
+    if not explanation.residual and not explanation.rows_out_of_reach:
         console.line("evaluated row by row: nothing")
     console.line(
-        f"rows: {explanation.rows_scanned:,} scanned, {explanation.rows_matched:,} matched, "
+        f"rows: {explanation.rows_scanned:,} scanned, {explanation.rows_evaluated:,} evaluated, "
+        f"{explanation.rows_matched:,} matched, "
         f"{explanation.rows_skipped:,} skipped"
     )
     console.line(f"time: {explanation.seconds * 1000:,.1f} ms")

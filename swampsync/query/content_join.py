@@ -25,17 +25,17 @@ class ContentJoin:
         self._cache = cache
         self._owns_transaction = False
 
-    def prepare(self, conditions: Conditions, contents: ContentSource) -> tuple[bool, bool]:
+    def prepare(self, conditions: Conditions, contents: ContentSource) -> tuple[bool, int]:
         """Fill the cache for the rows that may match, and begin the transaction that the statement runs in.
 
         Returns:
-            Whether the statement can join content, and whether the content of some row is out of SQL's reach.
+            Whether the statement can join content, and of how many rows the content is out of SQL's reach.
         """
         looks_inside = conditions.reads_content or any(
             ident.name in CONTENT_FIELDS for node in conditions.residual for ident in walk_identifiers(node)
         )
         if self._cache is None or not looks_inside:
-            return False, False
+            return False, 0
         self._cache.attach(self._connection)
         where = " AND ".join(("1", *conditions.certain, *conditions.metadata_only))
         parameters = conditions.compiler.parameters
@@ -46,7 +46,7 @@ class ContentJoin:
             self._cache.fill(self._connection, contents, where, parameters)
             self._begin()
             unavailable, _ = self._cache.survey(self._connection, where, parameters)
-        return True, unavailable > 0
+        return True, unavailable
 
     def _begin(self) -> None:
         """Let the survey and the statement see the same rows."""

@@ -34,6 +34,8 @@ class Explanation(NamedTuple):
         plan: What SQLite does, a line a step.
         residual: Parts of the predicate that were evaluated row by row, as they are written.
         fallback_reason: Why SQLite could not run what was compiled, if that is what happened.
+        rows_out_of_reach: Rows with content that SQL cannot look into, which were evaluated whole.
+        rows_evaluated: Rows that the statement left to the evaluator.
         rows_scanned: Rows that the statement looked at.
         rows_matched: Results.
         rows_skipped: Rows that the predicate had no answer for.
@@ -46,6 +48,8 @@ class Explanation(NamedTuple):
     plan: tuple[str, ...]
     residual: tuple[str, ...]
     fallback_reason: str | None
+    rows_out_of_reach: int
+    rows_evaluated: int
     rows_scanned: int
     rows_matched: int
     rows_skipped: int
@@ -60,6 +64,8 @@ class Explanation(NamedTuple):
             "plan": list(self.plan),
             "evaluated": list(self.residual),
             "fallbackReason": self.fallback_reason,
+            "rowsOutOfReach": self.rows_out_of_reach,
+            "rowsEvaluated": self.rows_evaluated,
             "rowsScanned": self.rows_scanned,
             "rowsMatched": self.rows_matched,
             "rowsSkipped": self.rows_skipped,
@@ -81,16 +87,26 @@ def explain(run: QueryRun, *, seconds: float) -> Explanation:
     connection = run.connection
     return Explanation(
         sql=run.shown_sql,
-        parameters=run.shown_parameters,
+        parameters=_used(run.shown_sql, run.shown_parameters),
         plan=_plan(connection, run.shown_sql, run.shown_parameters),
         residual=tuple(_texts(run.query, run)),
         fallback_reason=run.fallback_reason,
+        rows_out_of_reach=run.out_of_reach,
+        rows_evaluated=run.matched_in_sql,
         rows_scanned=run.visited or 0,
         rows_matched=run.total,
         rows_skipped=run.skipped.count,
         seconds=seconds,
         namespaces=tuple(_ages(connection)),
     )
+
+
+def _used(sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that the statement has; compiling may have made others for parts that were given up."""
+    import re  # noqa: PLC0415  needed by --explain only
+
+    names = set(re.findall(r":(\w+)", sql))
+    return {name: value for name, value in parameters.items() if name in names}
 
 
 def _plan(connection: sqlite3.Connection, sql: str, parameters: dict[str, Any]) -> tuple[str, ...]:

@@ -43,7 +43,8 @@ class QueryRun:
         absent: Matches whose content is not here.
         statement: The SQL that ran last.
         residual: Parts of the predicate that the evaluator did.
-        matched_in_sql: Rows that the statement let through.
+        matched_in_sql: Rows that the statement let through for the evaluator to decide; 0 if it had none to decide.
+        out_of_reach: Rows with JSON content that SQL cannot look into: too long, too deep, not here.
         fallback_reason: Why SQLite could not run the compiled statement, if that is what happened.
     """
 
@@ -67,6 +68,7 @@ class QueryRun:
         self.residual: tuple[Node, ...] = ()
         self.visited: int | None = 0 if counts_visits else None
         self.matched_in_sql = 0
+        self.out_of_reach = 0
         self.fallback_reason: str | None = None
         self._connection = connection
         self._contents: ContentSource = contents if contents is not None else NoContent()
@@ -136,8 +138,8 @@ class QueryRun:
             self._join.end()
 
     def _run(self, conditions: Conditions, after: tuple[Any, ...] | None) -> Iterator[Any]:
-        is_joined, has_unavailable = self._join.prepare(conditions, self._contents)
-        needs_rows = bool(conditions.residual) or has_unavailable
+        is_joined, self.out_of_reach = self._join.prepare(conditions, self._contents)
+        needs_rows = bool(conditions.residual) or self.out_of_reach > 0
         has_failures = conditions.uncertain is not None and not needs_rows
         projection = None if needs_rows else self._compile_projection(conditions)
         columns: Sequence[str] = FULL_ROW if projection is None else projection.columns

@@ -87,12 +87,19 @@ class Printed:
         return run_query(self.connection, prepare_query(predicate, **options), contents=self.source)
 
     def ask(
-        self, predicate: str, *, own: Namespace = SOLO, is_json: bool = False, is_terminal: bool = False, **options: Any
+        self,
+        predicate: str,
+        *,
+        own: Namespace = SOLO,
+        is_json: bool = False,
+        is_terminal: bool = False,
+        is_remote: bool = False,
+        **options: Any,
     ) -> str:
         """Print a query and return what went to stdout."""
         out, err = Terminal() if is_terminal else io.StringIO(), io.StringIO()
         console = Console(is_json=is_json, has_color=False, stdout=out, stderr=err)
-        write_results(console, self.run(predicate, **options), own=own)
+        write_results(console, self.run(predicate, **options), own=own, is_remote=is_remote)
         self.out, self.err = out.getvalue(), err.getvalue()
         return self.out
 
@@ -217,6 +224,49 @@ def test_limit_says_how_to_go_on(printed: Printed) -> None:
     assert [line.split(" ")[0] for line in printed.ask("size > 0", after=cursor).splitlines()] == ["NAME", "b", "c"]
 
 
+def test_limit_of_none_does_not_say_that_nothing_matches(printed: Printed) -> None:
+    """With a limit of zero the table is empty because of the limit, unless nothing matches."""
+    printed.add("a")
+    assert printed.ask("size > 0", limit=0) == ""
+    assert printed.err == "Showing 0 results (limit reached)\n"
+    printed.ask("size < 0", limit=0)
+    assert printed.err == "No matching data found.\n"
+
+
+def test_document_of_a_page_holds_the_cursor_of_the_next(printed: Printed) -> None:
+    """Whoever reads JSON goes on without reading stderr; the last page has no such key."""
+    for name in "abc":
+        printed.add(name)
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(2):
+        page = json.loads(printed.ask("size > 0", select="name", limit=2, after=cursor, is_json=True))
+        seen += page["results"]
+        cursor = page.get("nextCursor")
+        assert page["limited"] is (cursor is not None)
+    assert (seen, cursor) == (["a", "b", "c"], None)
+
+
+def test_document_is_json_whatever_the_content_holds(printed: Printed) -> None:
+    """Numbers beyond all doubles are null, also beside text that has no UTF-8 and in content of great depth."""
+    printed.add("odd", content_type="application/json")
+    for text in ('{"n": 1e999, "m": -1e999}', '{"n": 1e999, "s": "\\ud800"}', "[" * 300 + "1e999" + "]" * 300):
+        printed.source.contents["id-0"] = text.encode()
+        document = printed.ask("size > 0", is_json=True)
+        assert "Infinity" not in document
+        assert "null" in document
+        assert json.loads(document)["total"] == 1
+
+
+def test_content_that_is_not_here_names_the_remedy(printed: Printed) -> None:
+    """A bucket's content can be fetched; on a directory something is wrong."""
+    printed.add("a", content_type="application/json")
+    printed.ask("size > 0")
+    assert printed.err.splitlines()[-1] == "the content of 1 result is not here: swamp doctor datastores"
+    printed.ask("size > 0", is_remote=True)
+    assert printed.err.splitlines()[-1] == "the content of 1 result is not here: swamp datastore sync --hydrate"
+
+
 def test_scalars_are_lines(printed: Printed) -> None:
     """One value a line, as it is; a missing one is an empty line."""
     printed.add("a", tags={"t": "x\ty\x1b"})
@@ -270,7 +320,7 @@ def test_skipped_rows_are_told(printed: Printed) -> None:
         "2 rows skipped: no such key `attributes.status`; use has() (1), the content is not here (1)\n"
     )
     printed.ask("name == 'b'", is_json=True)
-    assert printed.err == "the content of 1 result is not here: swamp datastore sync --hydrate\n"
+    assert printed.err == "the content of 1 result is not here: swamp doctor datastores\n"
 
 
 def test_explanation_is_text_or_a_document(printed: Printed) -> None:
@@ -292,10 +342,24 @@ def test_explanation_is_text_or_a_document(printed: Printed) -> None:
     assert lines[3].startswith("plan: ")
     assert lines[-4:] == [
         'evaluated row by row: name.split("").size() > 0',
-        "rows: 1 scanned, 1 matched, 0 skipped",
+        "rows: 1 scanned, 1 evaluated, 1 matched, 0 skipped",
         "time: 12.5 ms",
         "namespace (solo): 1 row, newest 2026-11-21T09:00:00.000Z",
     ]
     out = io.StringIO()
     write_explanation(Console(is_json=True, stdout=out), told)
     assert json.loads(out.getvalue())["rowsMatched"] == 1
+
+
+def test_explanation_names_content_that_sql_cannot_look_into(printed: Printed) -> None:
+    """Rows that are evaluated because of their content are not called nothing."""
+    out = io.StringIO()
+    run = printed.run("size > 1")
+    list(run)
+    told = explain(run, seconds=0)._replace(rows_out_of_reach=2)
+    write_explanation(Console(stdout=out), told)
+    assert (
+        "evaluated row by row: 2 rows whose content is longer or deeper than SQL takes, or is not here\n"
+        in out.getvalue()
+    )
+    assert "nothing" not in out.getvalue()

@@ -55,3 +55,21 @@ def test_explained_statement_can_be_run_by_hand(catalog: Any) -> None:
     assert len(catalog.connection.execute(told.sql, told.parameters).fetchall()) == 1
     assert told.rows_scanned == 2
     assert told.rows_skipped == 1
+
+
+def test_explanation_counts_rows_whose_content_is_out_of_reach(catalog: Any) -> None:
+    """Content beyond 64 KiB is evaluated, and the explanation does not hide it; unused parameters are not shown."""
+    catalog.add(content={"n": 1})
+    catalog.add(content={"n": 1, "pad": "x" * 70_000}, size=70_020)
+    run = run_query(
+        catalog.connection,
+        prepare_query("attributes.n == 1"),
+        contents=catalog,
+        cache=catalog.cache,
+        counts_visits=True,
+    )
+    assert len(list(run)) == 2
+    told = explain(run, seconds=0).to_json()
+    assert (told["rowsOutOfReach"], told["rowsEvaluated"], told["rowsMatched"]) == (1, 2, 2)
+    assert told["evaluated"] == []
+    assert set(told["parameters"].values()) == {'$."n"', 1}
