@@ -8,7 +8,7 @@ what they replace is removed after, so that a process that dies in between leave
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from swampsync.artifacts.metadata_yaml import format_metadata, parse_metadata
@@ -56,7 +56,7 @@ class Resolver:
         self._work = work
         self.resolved = Resolved()
 
-    def resolve(self, rows: Sequence[Row], *, is_ours: bool = False, taken: Iterable[str] = ()) -> None:
+    def resolve(self, rows: Sequence[Row], *, is_ours: bool = False, taken: Collection[str] = ()) -> None:
         """Decide on the entries that rows of the log touch; their numbers must be known to the state already.
 
         Args:
@@ -64,7 +64,8 @@ class Resolver:
             is_ours: Whether the commit is one that this clone sent.
             taken: Directories of versions that were once used although no row says so.
         """
-        entries = [entry for entry in self._work.entries() if _is_touched(entry, rows, set(taken))]
+        touched = _Touched(rows, taken)
+        entries = [entry for entry in self._work.entries() if touched.concern(entry)]
         if not entries:
             return
         newer = NewerChanges()
@@ -195,15 +196,27 @@ class Resolver:
         self.resolved.leftovers.append((entry.path, False))
 
 
-def _is_touched(entry: PendingEntry, rows: Iterable[Row], taken: set[str]) -> bool:
-    if entry.path in taken:
-        return True
-    if entry.is_version:
-        prefix = entry.path.rpartition("/")[0] + "/"
-        return any(row.path.startswith(prefix) for row in rows) or any(path.startswith(prefix) for path in taken)
-    above = set(ancestors(entry.path))
-    below = f"{entry.path}/"
-    return any(
-        row.path == entry.path or (isinstance(row, FilePut) and (row.path in above or row.path.startswith(below)))
-        for row in rows
-    )
+class _Touched:
+    """Which artifacts and paths rows concern; asked once for each entry."""
+
+    def __init__(self, rows: Iterable[Row], taken: Iterable[str]) -> None:
+        self._artifacts = {directory.rpartition("/")[0] for directory in taken}
+        self._paths: set[str] = set()
+        self._put: set[str] = set()
+        self._above: set[str] = set()
+        for row in rows:
+            version = parse_version_path(row.path)
+            if version is not None:
+                self._artifacts.add(version.artifact)
+                continue
+            self._paths.add(row.path)
+            if isinstance(row, FilePut):
+                self._put.add(row.path)
+                self._above.update(ancestors(row.path))
+
+    def concern(self, entry: PendingEntry) -> bool:
+        if entry.is_version:
+            return entry.path.rpartition("/")[0] in self._artifacts
+        if entry.path in self._paths or entry.path in self._above:
+            return True
+        return not self._put.isdisjoint(ancestors(entry.path))
