@@ -45,7 +45,7 @@ def write_notes(console: Console, run: QueryRun, *, is_remote: bool = False) -> 
     if run.unprojected.count:
         console.note(run.unprojected.describe("without a value"))
     if run.absent:
-        remedy = "swamp datastore sync --hydrate" if is_remote else "swamp doctor datastores"
+        remedy = "swamp datastore sync --hydrate" if is_remote else "swamp datastore reindex"
         console.note(f"the content of {count(run.absent, 'result')} is not here: {remedy}")
     if run.next_cursor is not None:
         console.note(f"more: repeat the command with --after {run.next_cursor}")

@@ -92,7 +92,7 @@ def explain(run: QueryRun, *, seconds: float) -> Explanation:
         residual=tuple(_texts(run.query, run)),
         fallback_reason=run.fallback_reason,
         rows_out_of_reach=run.out_of_reach,
-        rows_evaluated=run.matched_in_sql,
+        rows_evaluated=run.evaluated,
         rows_scanned=run.visited or 0,
         rows_matched=run.total,
         rows_skipped=run.skipped.count,

@@ -43,7 +43,7 @@ class QueryRun:
         absent: Matches whose content is not here.
         statement: The SQL that ran last.
         residual: Parts of the predicate that the evaluator did.
-        matched_in_sql: Rows that the statement let through for the evaluator to decide; 0 if it had none to decide.
+        evaluated: Rows that the statement left to the evaluator.
         out_of_reach: Rows with JSON content that SQL cannot look into: too long, too deep, not here.
         fallback_reason: Why SQLite could not run the compiled statement, if that is what happened.
     """
@@ -67,7 +67,7 @@ class QueryRun:
         self.statement = Statement("", {})
         self.residual: tuple[Node, ...] = ()
         self.visited: int | None = 0 if counts_visits else None
-        self.matched_in_sql = 0
+        self.evaluated = 0
         self.out_of_reach = 0
         self.fallback_reason: str | None = None
         self._connection = connection
@@ -191,12 +191,12 @@ class QueryRun:
             rest = Evaluator(parts[0] if len(parts) == 1 else Logic("&&", parts))
         has_json = conditions.reads_content
         for values in cursor:
-            self.matched_in_sql += 1
             # Where SQL had no answer, the whole predicate decides: another part of it may still absorb the error.
             evaluator = rest if values[1] == 1 else whole
             if evaluator is None:
                 yield values
                 continue
+            self.evaluated += 1
             activation = Activation(CatalogRow(*values[2 : 2 + _ROW_WIDTH]), self._contents)
             if has_json:
                 activation.preload(values[-1])

@@ -262,7 +262,7 @@ def test_content_that_is_not_here_names_the_remedy(printed: Printed) -> None:
     """A bucket's content can be fetched; on a directory something is wrong."""
     printed.add("a", content_type="application/json")
     printed.ask("size > 0")
-    assert printed.err.splitlines()[-1] == "the content of 1 result is not here: swamp doctor datastores"
+    assert printed.err.splitlines()[-1] == "the content of 1 result is not here: swamp datastore reindex"
     printed.ask("size > 0", is_remote=True)
     assert printed.err.splitlines()[-1] == "the content of 1 result is not here: swamp datastore sync --hydrate"
 
@@ -320,7 +320,7 @@ def test_skipped_rows_are_told(printed: Printed) -> None:
         "2 rows skipped: no such key `attributes.status`; use has() (1), the content is not here (1)\n"
     )
     printed.ask("name == 'b'", is_json=True)
-    assert printed.err == "the content of 1 result is not here: swamp doctor datastores\n"
+    assert printed.err == "the content of 1 result is not here: swamp datastore reindex\n"
 
 
 def test_explanation_is_text_or_a_document(printed: Printed) -> None:
