@@ -16,8 +16,10 @@ from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 from swampsync.backends.base import (
+    BucketNotFound,
     Capabilities,
     Create,
+    CredentialsExpired,
     ETag,
     GetResult,
     IfMatch,
@@ -205,7 +207,7 @@ class S3Store:
             error = self._requests.delete_batch(batch)
             if error is None:
                 continue
-            if isinstance(error, Unavailable):
+            if isinstance(error, Unavailable | BucketNotFound | CredentialsExpired):
                 failed |= dict.fromkeys(batch, error)
                 continue
             # obstore names only the first key that failed.

@@ -78,6 +78,8 @@ class Answer:
 
 
 _STATUS: Final = re.compile(r"non-2xx status code: (\d{3})")
+# The completion of a multipart upload begins its answer before it knows how it ends.
+_ERROR_OF_200: Final = "Server returned error response: "
 _ALL_DELETED: Final = re.compile(r"DeleteObjects request failed for key .*: (.*) \(code: (\w+)\)")
 _XML_ESCAPES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&#34;", '"'), ("&amp;", "&"))
 _DEBUG: Final = "\n\nDebug source"
@@ -90,9 +92,9 @@ def parse_answer(text: str) -> Answer:
     """Read what obstore says of a failed request."""
     head, _, debug = text.partition(_DEBUG)
     found = _STATUS.search(head)
-    if found:
+    if found or _ERROR_OF_200 in head:
         return Answer(
-            status=int(found[1]),
+            status=int(found[1]) if found else 200,
             code=_element(head, "Code"),
             message=_element(head, "Message") or "",
             region=_element(head, "Region"),

@@ -123,12 +123,12 @@ def _check_bucket(name: str, *, is_aws: bool) -> None:
 
 
 def _check_endpoint(endpoint: str) -> str:
+    if "@" in endpoint:
+        # First, and not repeated in the message: what precedes the @ is a secret.
+        raise InvalidInput("the endpoint holds a user name or password", hint="put the keys into a profile instead")
     scheme, separator, rest = endpoint.partition("://")
     if not separator or scheme not in {"http", "https"} or not rest.strip("/"):
         raise InvalidInput(f"endpoint `{endpoint}` is no URL", hint="for example `https://minio.example.com:9000`")
-    if "@" in rest.partition("/")[0]:
-        # Not repeated in the message: what precedes the @ is a secret.
-        raise InvalidInput("the endpoint holds a user name or password", hint="put the keys into a profile instead")
     if "?" in rest or "#" in rest or any(c.isspace() for c in rest):
         raise InvalidInput(
             f"endpoint `{endpoint}` is no plain URL", hint="for example `https://minio.example.com:9000`"

@@ -43,10 +43,11 @@ def test_value_that_cannot_be_used_is_refused(values: dict[str, Any], message: s
         S3Options(**({"bucket": "team-data"} | values))
 
 
-def test_password_in_the_endpoint_is_refused_and_not_repeated() -> None:
-    """An endpoint with a password is refused by a message that does not show it."""
+@pytest.mark.parametrize("scheme", ["https://", "ftp://", "https:/", ""])
+def test_password_in_the_endpoint_is_refused_and_not_repeated(scheme: str) -> None:
+    """An endpoint with a password is refused by a message that does not show it, whatever else is wrong with it."""
     with pytest.raises(InvalidInput) as caught:
-        S3Options(bucket="team-data", endpoint="https://key:hunter2@minio:9000")
+        S3Options(bucket="team-data", endpoint=f"{scheme}key:hunter2@minio:9000")
     assert "hunter2" not in str(caught.value) + str(caught.value.hint)
 
 

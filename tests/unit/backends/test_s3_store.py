@@ -20,12 +20,15 @@ from cryptography.x509.oid import NameOID
 
 from swampsync.backends.base import (
     MAX_CONDITIONAL_BYTES,
+    BucketNotFound,
     Create,
+    CredentialsExpired,
     ETag,
     IfMatch,
     ObjectInfo,
     ObjectStoreRefused,
     PreconditionFailed,
+    Throttled,
 )
 from swampsync.backends.s3 import S3Store, detect_etag_quoting
 from swampsync.backends.s3_download import RANGE_BYTES
@@ -305,6 +308,23 @@ def test_etag_that_the_completion_does_not_tell_is_looked_up() -> None:
         assert store_at(server).put_stream(KEY, io.BytesIO(bytes(PART + 1))).etag == ETag("looked-up")
 
 
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("InternalError", Unavailable),
+        ("SlowDown", Throttled),
+        ("AccessDenied", ObjectStoreRefused),  # obstore tells the code of passing trouble only
+    ],
+)
+def test_completion_that_fails_late_is_a_failure(code: str, error: type[SwampsyncError]) -> None:
+    """A completion that is answered by 200 and an error in its body failed, and leaves no parts."""
+    script = Multipart(complete=s3_error("200 OK", code))
+    with ScriptedServer(script) as server, pytest.raises(SwampsyncError) as caught:
+        store_at(server).put_stream(KEY, io.BytesIO(bytes(PART + 1)))
+    assert type(caught.value) is error
+    assert server.requests[-1].method == "DELETE"
+
+
 def test_failed_upload_leaves_no_parts() -> None:
     """If a part is refused, the upload is aborted, and the refusal raised."""
     script = Multipart(part_two=s3_error("403 Forbidden", "AccessDenied"))
@@ -371,13 +391,20 @@ def test_delete_of_many_names_what_could_not_be_removed() -> None:
     assert failed[keys[1]].key == "k1"
 
 
-def test_delete_of_many_does_not_hammer_a_server_in_trouble() -> None:
-    """If the server is unavailable, every key of the batch gets that error without a request of its own."""
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (s3_error("503 Slow Down", "SlowDown"), Throttled),
+        (s3_error("404 Not Found", "NoSuchBucket"), BucketNotFound),
+        (s3_error("400 Bad Request", "ExpiredToken"), CredentialsExpired),
+    ],
+)
+def test_delete_of_many_does_not_ask_in_vain(reply: Reply, expected: type[SwampsyncError]) -> None:
+    """If no key can be removed now, every key of the batch gets that error without a request of its own."""
     keys = [ObjectKey(f"k{n}") for n in range(3)]
-    with ScriptedServer(always(s3_error("503 Slow Down", "SlowDown"))) as server:
+    with ScriptedServer(always(reply)) as server:
         failed = store_at(server).delete_many(keys)
-    assert set(failed) == set(keys)
-    assert all(isinstance(error, Unavailable) for error in failed.values())
+    assert {key: type(error) for key, error in failed.items()} == dict.fromkeys(keys, expected)
     assert len(server.requests) == 1
 
 
