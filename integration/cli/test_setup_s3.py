@@ -160,6 +160,31 @@ def test_server_that_ignores_conditions_is_refused_by_promise(tmp_path: Path, rc
     assert [key for key in machine.list_keys() if not key.startswith("infra/.swampsync-doctor/")] == []
 
 
+@pytest.mark.parametrize("effort", [["--quick"], []], ids=["quick", "full"])
+def test_doctor_exits_1_on_a_server_that_ignores_conditions(
+    effort: list[str], tmp_path: Path, rclone_server: S3Server
+) -> None:
+    """On rclone's server, configured by hand, the table and the document name what it breaks, and no record is kept."""
+    machine = Machine(tmp_path, rclone_server, "bucket", f"cli/{uuid.uuid4().hex[:8]}")
+    repo = machine.repo("infra")
+    with (repo / ".swamp.yaml").open("a") as file:
+        config = {"bucket": machine.bucket, "prefix": machine.prefix, "endpoint": rclone_server.endpoint}
+        file.write(f'datastore:\n  type: "@swampsync/s3"\n  namespace: infra\n  config: {json.dumps(config)}\n')
+    refused = machine.run(repo, "doctor", "backend", *effort, "--json", status=1)
+    document = json.loads(refused.stdout)
+    results = {promise["name"]: promise["result"] for promise in document["promises"]}
+    assert document["safe"] is False
+    assert (results["create-only"], results["if-match"]) == ("broken", "broken")
+    shown = machine.run(repo, "doctor", "backend", *effort, status=1).stdout
+    assert shown.splitlines()[-1].startswith("Unsafe for shared use: create-only, create-only-race, if-match")
+    assert "two pushes at once can overwrite each other's commit" in shown
+    # What was looked at became this repo's, as by any command that writes; the report is not trusted to such a server.
+    left = [key for key in machine.list_keys() if not key.startswith("infra/.swampsync-doctor/")]
+    assert left == ["infra/.namespace.json", "infra/.swampsync.json"]
+    record = rclone_server.store(machine.bucket, machine.prefix).get(ObjectKey("infra/.swampsync.json")).body
+    assert b"storePromises" not in record
+
+
 def test_wrong_secret_is_refused_without_showing_it(tmp_path: Path, rgw_server: S3Server) -> None:
     """A server that checks signatures denies access; the error names what to check and no secret."""
     machine = Machine(tmp_path, rgw_server, "swampsync-nobody", "cli")
