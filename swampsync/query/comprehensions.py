@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from swampsync.query.activation import Activation
-from swampsync.query.values import EvaluationError, from_key, type_name
+from swampsync.query.values import EvaluationError, a_type, from_key, type_name
 
 Evaluate: TypeAlias = Callable[[Activation], Any]
 
@@ -36,7 +36,7 @@ def _quantify(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate |
             if value is decisive:
                 return bool(decisive)
             if type(value) is not bool:
-                failure = failure or EvaluationError(f"{kind}() over a {type_name(value)}")
+                failure = failure or EvaluationError(f"{kind}() over {a_type(value)}")
         if failure is not None:
             raise failure
         return not decisive
@@ -47,7 +47,7 @@ def _quantify(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate |
 def _truth(value: Any, kind: str) -> bool:
     if type(value) is bool:
         return value
-    raise EvaluationError(f"{kind}() over a {type_name(value)}")
+    raise EvaluationError(f"{kind}() over {a_type(value)}")
 
 
 def _exists_one(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate | None, kind: str) -> Evaluate:

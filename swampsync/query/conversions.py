@@ -16,7 +16,7 @@ from swampsync.query.moments import (
     parse_duration,
     parse_timestamp,
 )
-from swampsync.query.values import INT_MAX, INT_MIN, UINT_MAX, EvaluationError, UInt, type_name
+from swampsync.query.values import INT_MAX, INT_MIN, UINT_MAX, EvaluationError, UInt, a_type, type_name
 
 
 def no_overload(name: str, *values: Any) -> EvaluationError:
@@ -38,7 +38,7 @@ def to_int(value: Any) -> int:
     elif not isinstance(value, float):
         raise no_overload("int", value)
     if result is None:
-        raise EvaluationError(f"int() of a {type_name(value)} that is no whole number")
+        raise EvaluationError(f"int() of {a_type(value)} that is no whole number")
     if not INT_MIN <= result <= INT_MAX or (isinstance(value, float) and result == INT_MIN):
         raise EvaluationError("integer overflow")
     return result

@@ -6,6 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from swampsync.errors import QueryError
 
+# What other languages write, and what CEL does.
+_HABITS = {
+    "=": "==", "&": "&&", "|": "||", "and": "&&", "or": "||", "not": "!", "is": "==",
+    "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'",  # noqa: RUF001  those of word processors
+}  # fmt: skip
 _WINDOW = 100  # columns of a long line that are shown on each side of the caret
 
 
@@ -46,6 +51,12 @@ def syntax_error(source: str, offset: int, message: str, *, hint: str | None = N
     """Make the error for text that is no CEL, or not ours."""
     line, column = locate(source, offset)
     return QueryError(f"{message} at line {line}, column {column}\n\n{excerpt(source, offset)}", hint=hint)
+
+
+def habit_hint(text: str) -> str | None:
+    """Return a hint where a text looks as if written in another language, or by a word processor."""
+    written = _HABITS.get(text.lower())
+    return None if written is None else f"CEL writes `{written}`"
 
 
 def nearest(name: str, known: Iterable[str], *, at_most: int = 3) -> list[str]:

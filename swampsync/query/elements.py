@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swampsync.query.activation import Activation
-from swampsync.query.values import NONE, EvaluationError, OptionalValue, equals, to_key, type_name
+from swampsync.query.values import NONE, EvaluationError, OptionalValue, a_type, equals, to_key, type_name
 
 
 class Absent(EvaluationError):
@@ -38,7 +38,7 @@ def element(value: Any, key: Any, path: str) -> Any:
         if stored is None or stored not in value:
             raise Absent(f"no such key `{path}`; use has()" if isinstance(key, str) else f"no such key `{path}`")
         return value[stored]
-    raise EvaluationError(f"`{path}`: a {type_name(value)} has no elements")
+    raise EvaluationError(f"`{path}`: {a_type(value)} has no elements")
 
 
 def contains(env: Activation, value: Any, container: Any) -> bool:
@@ -66,7 +66,7 @@ def as_optional(value: Any) -> OptionalValue:
     """
     if isinstance(value, OptionalValue):
         return value
-    raise EvaluationError(f"`?` takes an optional value, not a {type_name(value)}")
+    raise EvaluationError(f"`?` takes an optional value, not {a_type(value)}")
 
 
 def make_select(
@@ -87,9 +87,9 @@ def make_select(
                 return NONE
             value = value.value
         elif not is_optional:
-            raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
+            raise EvaluationError(f"`{path}`: {a_type(value)} has no fields")
         if not isinstance(value, dict):
-            raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
+            raise EvaluationError(f"`{path}`: {a_type(value)} has no fields")
         return OptionalValue(value[field]) if field in value else NONE
 
     return select
@@ -105,7 +105,7 @@ def make_has(operand: Callable[[Activation], Any], field: str, *, path: str) -> 
                 return False
             value = value.value
         if not isinstance(value, dict):
-            raise EvaluationError(f"`{path}`: a {type_name(value)} has no fields")
+            raise EvaluationError(f"`{path}`: {a_type(value)} has no fields")
         return bool(field in value)
 
     return has

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from swampsync.query.diagnostics import syntax_error
+from swampsync.query.diagnostics import habit_hint, syntax_error
 from swampsync.query.values import INT_MAX, UInt
 
 MAX_TEXT_BYTES: Final = 64 * 1024
@@ -62,7 +62,8 @@ def tokenize(source: str) -> list[Token]:
             return tokens
         match = pattern.match(source, position)
         if match is None:
-            raise syntax_error(source, position, f"unexpected character `{source[position]}`")
+            character = source[position]
+            raise syntax_error(source, position, f"unexpected character `{character}`", hint=habit_hint(character))
         token = _read(source, match)
         tokens.append(token)
         position = token.end

@@ -24,7 +24,7 @@ from swampsync.query.ast import (
     Ternary,
     Unary,
 )
-from swampsync.query.diagnostics import syntax_error
+from swampsync.query.diagnostics import habit_hint, syntax_error
 from swampsync.query.lexer import KEYWORDS, RESERVED, Token, tokenize
 from swampsync.query.values import INT_MAX
 
@@ -95,8 +95,10 @@ class _Parser:
 
     def unexpected(self, wanted: str = "") -> QueryError:
         token = self.token
-        shown = "end of the expression" if token.kind == "end" else f"`{self.source[token.start : token.end][:40]}`"
-        return syntax_error(self.source, token.start, f"unexpected {shown}" + (f", {wanted}" if wanted else ""))
+        text = self.source[token.start : token.end]
+        shown = "end of the expression" if token.kind == "end" else f"`{text[:40]}`"
+        message = f"unexpected {shown}" + (f", {wanted}" if wanted else "")
+        return syntax_error(self.source, token.start, message, hint=habit_hint(text))
 
     def expression(self, precedence: int) -> Node:
         """Parse operators at least as tight as `precedence`; 0 is the whole expression with its ternary."""

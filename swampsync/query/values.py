@@ -90,12 +90,18 @@ def to_key(value: Any) -> Any:
         return TRUE_KEY if value else FALSE_KEY
     if kind is float and value.is_integer():
         return int(value)  # looks up an integer key of the same value
-    raise EvaluationError(f"a {type_name(value)} is no key of a map")
+    raise EvaluationError(f"{a_type(value)} is no key of a map")
 
 
 def from_key(key: Any) -> Any:
     """Return the CEL value that a dict's key stands for."""
     return key.value if type(key) is BoolKey else key
+
+
+def a_type(value: Any) -> str:
+    """Return the name of a value's type with its article, for messages."""
+    name = type_name(value)
+    return f"{'an' if name in {'int', 'optional_type'} else 'a'} {name}"
 
 
 def type_name(value: Any) -> str:

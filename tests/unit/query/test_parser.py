@@ -110,6 +110,24 @@ def test_error_has_line_column_and_caret(text: str, message: str, line: int, col
     assert caret == " " * (9 + column - 1) + "^"
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ('name = "x"', "=="),
+        ("size > 1 and size < 2", "&&"),
+        ("size > 1 OR size < 2", "||"),
+        ("size > 1 & size < 2", "&&"),
+        ("name == “x”", '"'),
+        ("name is null", "=="),
+    ],
+)
+def test_habits_of_other_languages_get_a_hint(text: str, written: str) -> None:
+    """Whoever writes SQL, or pastes from a document, is told what CEL writes."""
+    with pytest.raises(QueryError) as caught:
+        parse(text)
+    assert caught.value.hint == f"CEL writes `{written}`"
+
+
 def test_error_in_a_long_line_shows_the_part_around_it() -> None:
     """Of a very long line, only what stands near the caret is shown."""
     with pytest.raises(QueryError) as caught:
