@@ -20,6 +20,8 @@ SCRATCH_DIRECTORY: Final = ".swampsync-doctor"
 # Besides the subdirectories of the datastore, what must never expire.
 _LOG_DIRECTORIES: Final = ("_log", "_checkpoints", "_segments")
 _LEFT_BEHIND: Final = timedelta(days=1)
+# No command takes so long over one object.
+_UPLOAD_LEFT_BEHIND: Final = timedelta(days=7)
 
 
 def reach_bucket(parts: Parts) -> str | None:
@@ -64,8 +66,14 @@ def probe_bucket(
         protected_prefixes=tuple(layout.prefix_of(name) for name in (*_LOG_DIRECTORIES, *layout.subdirs)),
         on_check=on_check,
     )
+    now = parts.world.clock.now()
     with suppress(SwampsyncError):
-        _sweep(store, scratch_prefix, now=parts.world.clock.now())
+        _sweep(store, scratch_prefix, now=now)
+    if thoroughness is Thoroughness.FULL:
+        # Parts that killed uploads left cost money, and no listing shows them.
+        with suppress(SwampsyncError), bucket.administer() as admin:
+            for prefix in (scratch_prefix, layout.prefix_of("data")):
+                admin.abort_stale_uploads(prefix, older_than=now - _UPLOAD_LEFT_BEHIND)
     return report
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -51,6 +52,10 @@ class BucketAdmin(Protocol):
 
     def lifecycle_rules(self) -> list[LifecycleRule]:
         """Return the rules that may touch what lies below the prefix."""
+        ...
+
+    def abort_stale_uploads(self, prefix: str, *, older_than: datetime) -> list[str]:
+        """Remove the parts of uploads below a prefix that were begun before a time and never completed."""
         ...
 
 

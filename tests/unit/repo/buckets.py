@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from swampsync.backends.base import BucketNotFound, LifecycleRule, ObjectStore, RequestObserver
@@ -33,6 +34,7 @@ class MemoryBuckets:
         rules: Their lifecycle rules.
         wrap: Put before each store: faults, lies, watching.
         quotings: The forms of ETags, each with what it does to a store.
+        uploads: Keys of uploads that were never completed, and when they were begun.
     """
 
     names: set[str] = field(default_factory=lambda: {"team"})
@@ -41,6 +43,7 @@ class MemoryBuckets:
     quotings: Mapping[str, Callable[[ObjectStore], ObjectStore]] = field(default_factory=lambda: {"quoted": _plain})
     stores: dict[tuple[str, str], MemoryStore] = field(default_factory=dict)
     opened: list[tuple[S3Settings, str | None]] = field(default_factory=list)
+    uploads: dict[str, datetime] = field(default_factory=dict)
 
     def store(self, bucket: str = "team", prefix: str = "") -> MemoryStore:
         return self.stores.setdefault((bucket, prefix), MemoryStore(SystemClock()))
@@ -100,6 +103,12 @@ class _Admin:
 
     def lifecycle_rules(self) -> list[LifecycleRule]:
         return self.server.rules
+
+    def abort_stale_uploads(self, prefix: str, *, older_than: datetime) -> list[str]:
+        stale = [key for key, at in self.server.uploads.items() if key.startswith(prefix) and at < older_than]
+        for key in stale:
+            del self.server.uploads[key]
+        return stale
 
 
 def make_repo(path: Path, repo_id: str | None = "repo-1", more: str = "") -> Path:

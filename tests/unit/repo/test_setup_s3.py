@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from swampsync.config.settings import Flags, load_config
 from swampsync.disk import LocalDisk
 from swampsync.errors import AccessDenied, Conflict, InvalidInput, NotFound, Refused, SwampsyncError
 from swampsync.layout import ObjectKey
+from swampsync.maintenance.doctor_backend import Thoroughness
 from swampsync.namespace import SOLO, Namespace
+from swampsync.repo.bucket_probe import probe_bucket
 from swampsync.repo.datastore import Datastore
 from swampsync.repo.setup_s3 import BucketChoice, BucketSetup, setup_s3
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash
@@ -220,6 +223,23 @@ def test_scratch_of_a_killed_probe_is_swept_a_day_later(server: MemoryBuckets, r
         "infra/.swampsync-doctor/alive/1",
         "infra/.swampsync.json",
     ]
+
+
+@pytest.mark.holds("I4")
+def test_uploads_of_killed_commands_are_removed_by_the_full_probe(server: MemoryBuckets, repo: Path) -> None:
+    """Parts that a week-old upload left go; those of uploads under way, and of other namespaces, stay."""
+    set_up(server, repo)
+    now = SystemClock().now()
+    old, young = now - timedelta(days=8), now - timedelta(days=6)
+    server.uploads = {"infra/data/dead": old, "infra/data/alive": young, "app/data/dead": old, "elsewhere": old}
+    parts = server.parts(repo)
+    try:
+        assert probe_bucket(parts, thoroughness=Thoroughness.QUICK).is_safe
+        assert "infra/data/dead" in server.uploads
+        assert probe_bucket(parts, thoroughness=Thoroughness.FULL).is_safe
+    finally:
+        parts.close()
+    assert set(server.uploads) == {"infra/data/alive", "app/data/dead", "elsewhere"}
 
 
 # --- what is refused, and that nothing is written then -------------------------------------------------------------
