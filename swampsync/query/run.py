@@ -140,7 +140,8 @@ class QueryRun:
     def _run(self, conditions: Conditions, after: tuple[Any, ...] | None) -> Iterator[Any]:
         is_joined, self.out_of_reach = self._join.prepare(conditions, self._contents)
         needs_rows = bool(conditions.residual) or self.out_of_reach > 0
-        has_failures = conditions.uncertain is not None and not needs_rows
+        # A part that is left over may still absorb a failure; without one, SQL counts those that it finds itself.
+        has_failures = conditions.uncertain is not None and not conditions.residual
         projection = None if needs_rows else self._compile_projection(conditions)
         columns: Sequence[str] = FULL_ROW if projection is None else projection.columns
         limit = None if needs_rows or self.query.limit is None else self.query.limit - self.total + 1
@@ -149,6 +150,7 @@ class QueryRun:
             columns = (*columns, "j.json")
             conditions.compiler.reads_content = True
         shape: dict[str, Any] = {"columns": columns, "after": after, "limit": limit}
+        shape["is_content_partial"] = is_joined and self.out_of_reach > 0
         self._shown = make_statement(conditions, self.query.order, **shape, on_failure="0" if has_failures else None)
         with listening(self.skipped.add_row) as failures, listening(self._visit) as visits:
             made = make_statement(

@@ -145,6 +145,7 @@ def make_statement(
     limit: int | None = None,
     on_failure: str | None = None,
     on_visit: str | None = None,
+    is_content_partial: bool = False,
 ) -> Statement:
     """Make the statement that lists what matches.
 
@@ -160,12 +161,13 @@ def make_statement(
         on_failure: SQL to evaluate for rows for which the predicate fails; it is 0, which leaves them out. Without it
             they are listed with the state NULL.
         on_visit: SQL to evaluate for every row looked at; it is 1.
+        is_content_partial: Whether SQL cannot look into the content of some rows; those are listed with the state NULL.
     """
     parameters = dict(conditions.compiler.parameters)
     where = list(conditions.certain)
     if on_visit:
         where.insert(0, on_visit)
-    state = _add_uncertain(conditions, where, on_failure)
+    state = _add_uncertain(conditions, where, on_failure, is_content_partial=is_content_partial)
     if after is not None:
         text, values = position_condition(order, after)
         where.append(text)
@@ -186,7 +188,9 @@ def make_statement(
     return Statement(sql, parameters)
 
 
-def _add_uncertain(conditions: Conditions, where: list[str], on_failure: str | None) -> str:
+def _add_uncertain(
+    conditions: Conditions, where: list[str], on_failure: str | None, *, is_content_partial: bool
+) -> str:
     """Add what may fail to the conditions; return the state to select."""
     if conditions.uncertain is None:
         return "1"
@@ -199,5 +203,8 @@ def _add_uncertain(conditions: Conditions, where: list[str], on_failure: str | N
     report = on_failure
     if conditions.certain and report != "0":
         report = f"CASE WHEN {' AND '.join(conditions.certain)} THEN {report} ELSE 0 END"
-    where.append(f"coalesce({condition}, {report})")
-    return "1"
+    if not is_content_partial:
+        where.append(f"coalesce({condition}, {report})")
+        return "1"
+    where.append(f"coalesce(CASE WHEN {IS_UNAVAILABLE} THEN 1 ELSE {condition} END, {report})")
+    return f"(CASE WHEN {IS_UNAVAILABLE} THEN NULL ELSE 1 END)"

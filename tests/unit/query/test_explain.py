@@ -73,3 +73,19 @@ def test_explanation_counts_rows_whose_content_is_out_of_reach(catalog: Any) -> 
     assert (told["rowsOutOfReach"], told["rowsEvaluated"], told["rowsMatched"]) == (1, 1, 2)
     assert told["evaluated"] == []
     assert set(told["parameters"].values()) == {'$."n"', 1}
+
+
+def test_only_content_out_of_reach_is_evaluated(catalog: Any) -> None:
+    """One long document does not leave the rows without an answer to the evaluator; they are counted all the same."""
+    for number in range(20):
+        catalog.add(content={"n": number} if number % 2 else {"other": number})
+    catalog.add(content={"pad": "x" * 70_000}, size=70_020)
+    catalog.add(content={"n": 30, "pad": "x" * 70_000}, size=70_020)
+    run = run_query(
+        catalog.connection, prepare_query("attributes.n > 9"), contents=catalog, cache=catalog.cache, counts_visits=True
+    )
+    found = [record["name"] for record in run]
+    assert found == ["result-11", "result-13", "result-15", "result-17", "result-19", "result-21"]
+    told = explain(run, seconds=0)
+    assert (told.rows_out_of_reach, told.rows_evaluated, told.rows_skipped) == (2, 2, 11)
+    assert run.skipped.describe("skipped") == "11 rows skipped: no such key `attributes.n`; use has()"
