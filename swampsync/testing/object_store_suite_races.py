@@ -45,7 +45,8 @@ class RaceTests(ObjectStoreSuiteBase):
         for round_number in range(max(1, self.create_race_rounds // 5)):
             key = key_of(f"race/{round_number:03d}")
             results = self.race(self.create_race_threads, lambda _, k=key: store.put(k, b"same", Create()))  # type: ignore[misc]
-            assert sum(isinstance(result, PutResult) for result in results) == 1
+            winners = sum(isinstance(result, PutResult) for result in results)
+            assert winners == 1, f"{winners} winners in round {round_number}"
 
     def test_swap_race_loses_no_increment(self, store: ObjectStore) -> None:
         """A counter that many increment by compare-and-swap ends at the number of acknowledged increments.
@@ -72,9 +73,11 @@ class RaceTests(ObjectStoreSuiteBase):
                 raise
 
         results = self.race(self.swap_race_workers, work)
-        assert results == [None] * self.swap_race_workers
+        assert results == [None] * self.swap_race_workers, f"workers failed: {results}"
         final = json.loads(self.raw_get(store, key.text) or b"{}")
         expected = {f"{w}-{s}" for w in range(self.swap_race_workers) for s in range(self.swap_race_increments)}
+        lost = expected - set(final["nonces"])
+        assert not lost, f"{len(lost)} of {len(expected)} acknowledged increments were lost"
         assert sorted(final["nonces"]) == sorted(expected)
         assert final["count"] == len(expected) % 3
 

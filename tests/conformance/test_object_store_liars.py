@@ -59,6 +59,7 @@ def test_store_that_ignores_create_only_is_caught() -> None:
     }
     assert "DID NOT RAISE" in failures["test_create_refuses_a_taken_key"]
     assert "8 winners in round 0" in failures["test_create_race_has_exactly_one_winner"]
+    assert "8 winners in round 0" in failures["test_create_race_of_equal_bodies_has_exactly_one_winner"]
 
 
 def test_store_that_ignores_if_match_is_caught() -> None:
@@ -73,6 +74,7 @@ def test_store_that_ignores_if_match_is_caught() -> None:
     assert "DID NOT RAISE" in failures["test_swap_refuses_another_state"]
     assert "DID NOT RAISE" in failures["test_swap_refuses_an_absent_object"]
     assert "8 winners in round 0" in failures["test_swap_race_has_one_winner_a_round"]
+    assert "acknowledged increments were lost" in failures["test_swap_race_loses_no_increment"]
 
 
 def test_store_that_checks_and_then_writes_is_caught() -> None:
@@ -91,4 +93,6 @@ def test_store_that_checks_and_then_writes_is_caught() -> None:
         "test_swap_race_loses_no_increment",
     }
     assert "winners in round" in failures["test_create_race_has_exactly_one_winner"]
+    assert "winners in round" in failures["test_create_race_of_equal_bodies_has_exactly_one_winner"]
     assert "winners in round" in failures["test_swap_race_has_one_winner_a_round"]
+    assert "acknowledged increments were lost" in failures["test_swap_race_loses_no_increment"]
