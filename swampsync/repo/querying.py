@@ -5,10 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from swampsync.artifacts.model import Model
-from swampsync.artifacts.store import ArtifactStore
 from swampsync.catalog.rows import CatalogRow
 from swampsync.errors import AccessDenied, DataError, NotFound, Unavailable
 from swampsync.namespace import SOLO, Namespace, parse_scoped_name
@@ -18,6 +17,9 @@ from swampsync.query.prepared import PreparedQuery, prepare_query
 from swampsync.query.run import QueryRun, run_query
 from swampsync.query.statement import find_bound_namespace
 from swampsync.repo.parts import Parts
+
+if TYPE_CHECKING:
+    from swampsync.artifacts.store import ArtifactStore
 
 # Damaged versions that are named one by one.
 _REPORTED: Final = 5
@@ -41,6 +43,8 @@ class TreeContent:
 
     def read_content(self, row: CatalogRow) -> bytes | None:
         """Return the content of a version, or nothing if it is not here or damaged."""
+        from swampsync.artifacts.store import ArtifactStore  # loaded where content is read
+
         model, store = self._place(row)
         try:
             metadata = store.read(model, row.data_name, version=row.version)
