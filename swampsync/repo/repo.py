@@ -178,7 +178,7 @@ class Repo:
     def reading(self) -> DataReader:
         """Get, list, search: what `data` can do without writing, loaded faster."""
         if self._parts.config.is_remote:
-            from swampsync.repo.remote_data import RemoteReader
+            from swampsync.repo.remote_reading import RemoteReader
 
             return RemoteReader(self._parts)
         return DataReader(self._parts)
@@ -187,7 +187,7 @@ class Repo:
     def data(self) -> DataWriter:
         """Put, get, list, search, delete, rename."""
         if self._parts.config.is_remote:
-            from swampsync.repo.remote_data import RemoteWriter
+            from swampsync.repo.remote_writing import RemoteWriter
 
             return RemoteWriter(self._parts)
         from swampsync.repo.writing import DataWriter

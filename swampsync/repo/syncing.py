@@ -16,20 +16,22 @@ from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
 from swampsync.errors import LockError, SwampsyncError, SyncIncomplete, Unavailable
 from swampsync.locks.clone_lock import CloneLock
-from swampsync.log.log import Log
 from swampsync.namespace import SOLO, Namespace
-from swampsync.sync.clone import CONCURRENCY, Clone
-from swampsync.sync.push import Pushed
-from swampsync.sync.push_plan import PushLimits
-from swampsync.sync.remote_store import RemoteStore
-from swampsync.sync.syncer import Syncer
+from swampsync.sync.cataloguing import ensure_catalogued
+from swampsync.sync.pending import Op, PendingWork
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from swampsync.repo.parts import Parts
+    from swampsync.sync.clone import Clone
+    from swampsync.sync.push import Pushed
+    from swampsync.sync.push_plan import PushLimits
+    from swampsync.sync.remote_store import RemoteStore
+    from swampsync.sync.syncer import Syncer
 
 LOCK_NAME: Final = "_sync.lock"
+DEFAULT_CONCURRENCY: Final = 16
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ class Syncing:
 
     @property
     def _concurrency(self) -> int:
-        return getattr(self._parts.config.datastore, "concurrency", None) or CONCURRENCY
+        return getattr(self._parts.config.datastore, "concurrency", None) or DEFAULT_CONCURRENCY
 
     @cached_property
     def lock(self) -> CloneLock:
@@ -91,10 +93,15 @@ class Syncing:
         """Return the clone of a namespace."""
         known = self._syncers.get(namespace.name)
         if known is None:
+            from swampsync.sync.syncer import Syncer
+
             known = self._syncers[namespace.name] = Syncer(self._make_clone(namespace), self.lock)
         return known
 
     def _make_clone(self, namespace: Namespace) -> Clone:
+        from swampsync.log.log import Log
+        from swampsync.sync.clone import Clone
+
         parts, world = self._parts, self._parts.world
         holder = parts.keeper_parts.holder
         return Clone(
@@ -114,6 +121,8 @@ class Syncing:
 
     def store_of(self, namespace: Namespace) -> RemoteStore:
         """Return the version tree of a namespace."""
+        from swampsync.sync.remote_store import RemoteStore
+
         return RemoteStore(self.syncer_of(namespace))
 
     def find_again(self, namespace: Namespace, model: Model, metadata: Metadata) -> Metadata:
@@ -124,6 +133,13 @@ class Syncing:
     def known_namespaces(self) -> set[Namespace]:
         """Name the namespaces whose log was ever looked at; makes no request."""
         return {Namespace(p.namespace) if p.namespace else SOLO for p in self._parts.state.positions.all()}
+
+    def pending_puts(self, namespace: Namespace) -> set[str]:
+        """Return the directories of versions, and the files, that are to be put."""
+        return PendingWork(self._parts.state, namespace.name, clock=self._parts.world.clock).paths(Op.PUT)
+
+    def _ensure_catalogued(self, namespace: Namespace) -> None:
+        ensure_catalogued(self._parts.catalog, self._parts.state, namespace.name)
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -136,12 +152,12 @@ class Syncing:
         """
         if namespace.name in self._followed:
             return
-        syncer = self.syncer_of(namespace)
+        is_known = self._parts.state.positions.find(namespace.name) is not None
         is_foreign = namespace != self._parts.home
-        if not syncer.has_pulled() or (is_foreign and (is_asked_for or namespace == self._parts.namespace)):
-            syncer.pull(check=self.deadline())
+        if not is_known or (is_foreign and (is_asked_for or namespace == self._parts.namespace)):
+            self.syncer_of(namespace).pull(check=self.deadline())
         else:
-            syncer.ensure_catalogued()
+            self._ensure_catalogued(namespace)
         self._followed.add(namespace.name)
 
     def require_member(self, namespace: Namespace) -> None:
@@ -173,7 +189,7 @@ class Syncing:
         publication = Publication()
         self._know_ourselves()
         if not self.is_automatic:
-            self.syncer_of(namespace).ensure_catalogued()
+            self._ensure_catalogued(namespace)
             yield publication
             return
         problem: SwampsyncError | None = None
@@ -184,10 +200,12 @@ class Syncing:
         except SwampsyncError as error:
             problem = error
             self.is_reachable = False
-            self.syncer_of(namespace).ensure_catalogued()
+            self._ensure_catalogued(namespace)
         self._followed.add(namespace.name)
         yield publication
         if problem is None:
+            from swampsync.sync.push_plan import PushLimits
+
             try:
                 publication.pushed = self._push(namespace, PushLimits(is_confirmed=is_confirmed))
             except SwampsyncError as error:

@@ -93,6 +93,22 @@ def catalogue_namespace(catalog: Catalog, state: SyncState, namespace: str) -> N
         catalog.replace_namespace(namespace, _namespace_rows(state, namespace))
 
 
+def ensure_catalogued(catalog: Catalog, state: SyncState, namespace: str) -> None:
+    """Fill the catalog from the state where it was lost; one look if it was not.
+
+    The mark is kept for each namespace, because the file may be new while the state is not.
+    """
+    mark = f"catalogued:{namespace}"
+    identity = str(catalog.database.identity())
+    if state.settings.find(mark) == identity and catalog.is_populated():
+        return
+    # The state first, as everywhere in sync: two threads never hold one and wait for the other.
+    with state.atomic(), catalog.atomic():
+        catalogue_namespace(catalog, state, namespace)
+        catalog.mark_populated()
+    state.settings.put(mark, identity)
+
+
 def iterate_artifacts(state: SyncState, namespace: str) -> Iterator[tuple[ArtifactKey, list[MetadataRow]]]:
     """Go through a namespace's artifacts in the order of the key, each with its versions, the lowest first."""
     for key, rows in groupby(_metadata_rows(state, namespace), key=lambda row: row[:4]):

@@ -14,7 +14,7 @@ from swampsync.log.log import Log
 from swampsync.log.rows import Row
 from swampsync.log.tail import BEGINNING, Position
 from swampsync.sync.applying import Applied, Applier, write_position
-from swampsync.sync.cataloguing import catalogue_namespace
+from swampsync.sync.cataloguing import ensure_catalogued
 from swampsync.sync.clone import Clone
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.starting_over import has_published, start_over
@@ -71,7 +71,7 @@ def pull(clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check)
         DataError: The log is damaged; the key is named, and nothing of the damaged part was applied.
         Unavailable: The store cannot be reached.
     """
-    ensure_catalogued(clone)
+    ensure_catalogued(clone.catalog, clone.state, clone.namespace)
     tailed_at = clone.clock.uptime()
     known = read_position(clone)
     way = catch_up(clone.log, known)
@@ -107,19 +107,3 @@ def _batches(log: Log, commits: Iterable[PublishedCommit]) -> Iterator[list[tupl
             batch, count = [], 0
     if batch:
         yield batch
-
-
-def ensure_catalogued(clone: Clone) -> None:
-    """Fill the catalog from the state where it was lost; one look if it was not.
-
-    The mark is kept for each namespace, because the file may be new while the state is not.
-    """
-    mark = f"swampsync:{clone.namespace}"
-    identity = str(clone.catalog.database.identity())
-    if clone.state.settings.find(mark) == identity and clone.catalog.is_populated():
-        return
-    # The state first, as everywhere in sync: two threads never hold one and wait for the other.
-    with clone.state.atomic(), clone.catalog.atomic():
-        catalogue_namespace(clone.catalog, clone.state, clone.namespace)
-        clone.catalog.mark_populated()
-    clone.state.settings.put(mark, identity)
