@@ -69,8 +69,9 @@ def _write_json(console: Console, run: QueryRun) -> None:
         separator = ",\n"
     write("]" if separator == "\n" else "\n  ]")
     write(f',\n  "total": {run.total},\n  "limited": {json.dumps(run.is_limited)}')
-    # A key of our own, only where there is a further page: whoever reads JSON must not need stderr to get on.
-    write("" if run.next_cursor is None else f',\n  "nextCursor": {json.dumps(run.next_cursor)}')
+    # A key of our own, for those who use options of our own: documents that swamp prints get no further keys.
+    if run.next_cursor is not None and (run.query.after is not None or run.query.order.field is not None):
+        write(f',\n  "nextCursor": {json.dumps(run.next_cursor)}')
     write("\n}\n")
 
 

@@ -240,7 +240,8 @@ def test_document_of_a_page_holds_the_cursor_of_the_next(printed: Printed) -> No
     seen: list[str] = []
     cursor: str | None = None
     for _ in range(2):
-        page = json.loads(printed.ask("size > 0", select="name", limit=2, after=cursor, is_json=True))
+        text = printed.ask("size > 0", select="name", limit=2, order_by="name", after=cursor, is_json=True)
+        page = json.loads(text)
         seen += page["results"]
         cursor = page.get("nextCursor")
         assert page["limited"] is (cursor is not None)

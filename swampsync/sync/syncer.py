@@ -1,0 +1,189 @@
+"""One clone of one namespace, as commands use it: each step under the clone's lock.
+
+What a step needs is imported when it is taken: most commands take one or two, and starting is not free.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from swampsync.artifacts.metadata import Metadata
+from swampsync.artifacts.model import Model
+from swampsync.artifacts.tree import no_check
+from swampsync.catalog.files import FileRecord
+from swampsync.layout import Layout
+from swampsync.locks.clone_lock import CloneLock
+from swampsync.sync.clone import Clone
+from swampsync.sync.hydrate import Hydrated, Hydrator
+from swampsync.sync.local_copy import LocalCopy
+from swampsync.sync.pending import PendingWork
+from swampsync.sync.pull import Pulled, pull
+from swampsync.sync.push_plan import PushLimits, PushPlan
+
+if TYPE_CHECKING:
+    from swampsync.sync.adopting import Adopted
+    from swampsync.sync.push import Pushed
+    from swampsync.sync.recording import Recorder
+    from swampsync.sync.status import SyncStatus
+
+# A push so soon after a pull begins where that ended: if somebody was faster, the log refuses and tells.
+FRESH_SECONDS: Final = 10.0
+
+Progress = Callable[[int, int | None], None]
+
+
+def _ignore(_done: int, _total: int | None) -> None:
+    pass
+
+
+@dataclass(slots=True)
+class Synced:
+    """What a sync did; parts that were not asked for are `None`."""
+
+    pulled: Pulled | None = None
+    hydrated: Hydrated | None = None
+    pushed: Pushed | None = None
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Syncer:
+    """Pulls, pushes, hydrates and records in one clone.
+
+    Args:
+        clone: Which.
+        lock: The clone's own; processes of one clone take turns.
+
+    Attributes:
+        adopted: What the first pull made of files that lay in the copy already.
+    """
+
+    def __init__(self, clone: Clone, lock: CloneLock) -> None:
+        self.clone = clone
+        self.copy = LocalCopy(clone.disk, clone.layout, clock=clone.clock, new_id=clone.new_id)
+        self._lock = lock
+        self._pulled: Pulled | None = None
+        self.adopted: Adopted | None = None
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """What records what commands did."""
+        from swampsync.sync.recording import Recorder
+
+        return Recorder(self.clone, self.copy)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the clone's lock.
+
+        Raises:
+            LockTimeout: Another command of this clone held it for too long.
+        """
+        with self._lock.hold():
+            yield
+
+    # --- with the bucket ---------------------------------------------------------------------------
+
+    def pull(self, *, check: Callable[[], None] = no_check) -> Pulled:
+        """Apply what is new in the log."""
+        with self._lock.hold():
+            return self._pull(check)
+
+    def _pull(self, check: Callable[[], None]) -> Pulled:
+        is_first = not self.has_pulled()
+        self._pulled = pull(self.clone, self.copy, check=check)
+        if is_first:  # a new clone, whose copy is empty, or one whose state was lost
+            from swampsync.sync.adopting import Adopter
+
+            self.adopted = Adopter(self.clone, self.copy).adopt()
+        return self._pulled
+
+    def adopt_all(self, *, kind: str) -> Adopted:
+        """Record everything in the copy that the log does not know as pending: data that moves into the bucket."""
+        from swampsync.sync.adopting import Adopter
+
+        with self._lock.hold():
+            return Adopter(self.clone, self.copy, is_ours=True, kind=kind).adopt()
+
+    def push(self, limits: PushLimits | None = None, *, check: Callable[[], None] = no_check) -> Pushed:
+        """Publish what is pending; the log is looked at first unless that was a moment ago.
+
+        Raises:
+            Refused: See `PushLimits`.
+        """
+        from swampsync.sync.push import Pusher
+
+        with self._lock.hold():
+            pulled = self._pulled
+            if pulled is None or self.clone.clock.uptime() - pulled.tailed_at > FRESH_SECONDS:
+                pulled = self._pull(check)
+            pushed = Pusher(self.clone, self.copy, check=check).push(pulled, limits)
+            self._pulled = None
+        return pushed
+
+    def plan(self) -> PushPlan:
+        """Plan a push; makes no request."""
+        from swampsync.sync.push import Pusher
+
+        return Pusher(self.clone, self.copy).plan()
+
+    def hydrate(
+        self,
+        records: Sequence[FileRecord] | None = None,
+        *,
+        progress: Progress = _ignore,
+        check: Callable[[], None] = no_check,
+    ) -> Hydrated:
+        """Fetch content: of some files, or of all that is not here."""
+        with self._lock.hold():
+            hydrator = Hydrator(self.clone, self.copy, check=check)
+            if records is None:
+                return hydrator.hydrate_all(progress=progress)
+            return hydrator.hydrate(records, progress=progress)
+
+    def require(self, path: str) -> FileRecord | None:
+        """Make sure that one file is here, as the log has it; takes no lock if it is."""
+        hydrator = Hydrator(self.clone, self.copy)
+        known = hydrator.find_here(path)
+        if known is not None:
+            return known
+        with self._lock.hold():
+            return hydrator.require(path)
+
+    def has_pulled(self) -> bool:
+        """Whether the log was ever looked at."""
+        return self.clone.state.positions.find(self.clone.namespace) is not None
+
+    # --- what commands did -------------------------------------------------------------------------
+
+    def record_versions(self, model: Model, versions: Sequence[Metadata], *, kind: str) -> list[Metadata]:
+        """Record versions that were written into the copy."""
+        with self._lock.hold():
+            return self.recorder.versions(model, versions, kind=kind)
+
+    def record_removal(self, model: Model, name: str, numbers: Collection[int], *, kind: str) -> None:
+        """Record that versions go, then remove what the copy holds of them."""
+        with self._lock.hold():
+            self.recorder.removed(model, name, numbers, kind=kind)
+            for number in numbers:
+                self.copy.remove_version(Layout.version_path(model.type, model.id, name, number))
+
+    def record_file(self, path: str, *, kind: str) -> bool:
+        """Record another file as it lies in the copy."""
+        with self._lock.hold():
+            return self.recorder.file(path, kind=kind)
+
+    def pending(self) -> PendingWork:
+        """Return what is to be published."""
+        return PendingWork(self.clone.state, self.clone.namespace, clock=self.clone.clock)
+
+    def status(self) -> SyncStatus:
+        """Say how the clone stands; makes no request."""
+        from swampsync.sync.status import read_sync_status
+
+        return read_sync_status(self.clone)
