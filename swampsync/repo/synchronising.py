@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swampsync.backends.counting import RequestCounts
 from swampsync.clock import format_timestamp
@@ -14,11 +14,12 @@ from swampsync.errors import NotFound, Refused, SwampsyncError
 from swampsync.log.paths import RAW_FILE
 from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
-from swampsync.repo.querying import QueryRunner
 from swampsync.sync.pending import PendingEntry
 from swampsync.sync.push_plan import PushLimits, PushPlan
-from swampsync.sync.status import SyncStatus
-from swampsync.sync.syncer import Syncer
+
+if TYPE_CHECKING:
+    from swampsync.sync.status import SyncStatus
+    from swampsync.sync.syncer import Syncer
 
 Progress = Callable[[int, int | None], None]
 
@@ -216,6 +217,8 @@ class Synchroniser:
 
     def _matches(self, predicate: str) -> Iterator[str]:
         """Find the content of the versions that a predicate matches, in the namespace that the command acts in."""
+        from swampsync.repo.querying import QueryRunner
+
         names = ("modelType", "modelId", "name", "version")
         select = "{" + ", ".join(f'"{name}": {name}' for name in names) + "}"
         with QueryRunner(self._parts)(

@@ -1,0 +1,136 @@
+"""Processes that publish to one bucket at once, and processes that are killed while they do."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swampsync.backends.s3_keys import S3Keys
+from swampsync.testing.s3_side_channel import S3Server
+
+SCRIPT = Path(sys.executable).with_name("swamp")
+MOTO = Path(__file__).parents[1] / "servers" / "moto_server.py"
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A repo of the namespace `infra`, used by processes of their own."""
+
+    path: Path
+    env: dict[str, str]
+
+    def run(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [str(SCRIPT), *words],
+            cwd=self.path,
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+
+    def json(self, *words: str) -> Any:
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def versions(self, name: str) -> list[int]:
+        return [v["version"] for v in self.json("data", "versions", "vpc", name)["versions"]]
+
+
+@pytest.fixture
+def clones(tmp_path: Path) -> Iterator[tuple[Clone, Clone]]:
+    """Two clones on a bucket of moto's server."""
+    with subprocess.Popen([sys.executable, str(MOTO)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            endpoint = process.stdout.readline().strip().partition("=")[2]
+            client = S3Server("moto", endpoint, S3Keys("key", "secret")).client()
+            client.create_bucket(Bucket="team")
+            client.close()
+            env = {k: v for k, v in os.environ.items() if not k.startswith(("SWAMP_", "AWS_"))} | {
+                "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+                "HOME": str(tmp_path),
+                "SWAMP_HOME": str(tmp_path / "swamp"),
+            }
+            made = []
+            for name, words in (("a", ("set", "infra")), ("b", ("join", "infra"))):
+                clone = Clone(tmp_path / name, env)
+                clone.path.mkdir()
+                assert clone.run("repo", "init").returncode == 0
+                with (clone.path / ".swamp.yaml").open("a") as file:
+                    file.write(
+                        'datastore:\n  type: "@swampsync/s3"\n  config:\n    bucket: team\n'
+                        f'    endpoint: "{endpoint}"\n'
+                    )
+                assert clone.run("namespace", *words).returncode == 0
+                made.append(clone)
+            yield made[0], made[1]
+        finally:
+            process.kill()
+
+
+@pytest.mark.holds("I1")
+@pytest.mark.holds("I3")
+def test_processes_of_two_clones_publish_at_once(clones: tuple[Clone, Clone]) -> None:
+    """Puts of many processes of two clones each get a number of their own, which they print, and nothing is lost."""
+    first = clones[0].run("data", "put", "vpc", "state", "-", stdin=b"0")
+    assert first.returncode == 0, first.stderr
+
+    def put(number: int) -> tuple[int, str]:
+        done = clones[number % 2].run("data", "put", "vpc", "state", "-", "--json", stdin=str(number).encode())
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)["version"], str(number)
+
+    with ThreadPoolExecutor(6) as pool:
+        printed = dict(pool.map(put, range(1, 19)))
+    assert sorted(printed) == list(range(2, 20))
+    for clone in clones:
+        assert clone.run("datastore", "sync").returncode == 0
+        assert clone.versions("state") == list(range(19, 0, -1))
+        for version, content in printed.items():
+            got = clone.run("data", "get", "vpc", "state", "--version", str(version), "--output", "-")
+            assert got.stdout.decode() == content
+
+
+@pytest.mark.holds("I11")
+@pytest.mark.holds("I12")
+def test_killed_syncs_are_gone_on_with(clones: tuple[Clone, Clone]) -> None:
+    """A sync that is killed at any moment loses nothing: the next one publishes each version once."""
+    first, second = clones
+    rng = random.Random(7)
+    # Published before, so that both mean the same model by its name.
+    assert first.run("data", "put", "vpc", "z", "-", stdin=b"z").returncode == 0
+    for round_number in range(8):
+        for name in ("x", "y"):
+            done = first.run("data", "put", "vpc", name, "-", "--no-sync", stdin=f"{name}{round_number}".encode())
+            assert done.returncode == 0, done.stderr
+        assert second.run("data", "put", "vpc", "x", "-", stdin=b"second").returncode == 0
+        with subprocess.Popen(
+            [str(SCRIPT), "datastore", "sync"], cwd=first.path, env=first.env, stdout=subprocess.DEVNULL
+        ) as process:
+            time.sleep(rng.uniform(0.1, 0.6))
+            process.kill()
+    report = first.json("datastore", "sync")
+    assert report["failures"] == []
+    assert second.run("datastore", "sync").returncode == 0
+    for name, count in (("x", 16), ("y", 8)):
+        assert len(first.versions(name)) == count
+        assert first.versions(name) == second.versions(name)
+    contents = {
+        first.run("data", "get", "vpc", "x", "--version", str(n), "-o", "-").stdout for n in first.versions("x")
+    }
+    assert contents == {b"second", *(f"x{n}".encode() for n in range(8))}
