@@ -12,14 +12,25 @@ from swampsync.cli.namespace import warn_of_underscore
 
 
 @command
-def status(cli: Cli) -> None:
-    """Show where data lives and whether it can be reached."""
+def status(
+    cli: Cli,
+    max_age: Annotated[
+        str | None, typer.Option("--max-age", metavar="DURATION", help="Exit 1 if the last sync is longer ago (1h).")
+    ] = None,
+) -> int:
+    """Show where data lives, whether it can be reached, and what is not published yet."""
     with cli.repo() as repo:
         health = repo.datastore.health()
         sync = repo.synchroniser.status() if repo.config.is_remote else None
+    is_stale = False
+    if max_age is not None and sync is not None:
+        from swampsync.artifacts.lifetimes import parse_duration
+
+        allowed = parse_duration(max_age).total_seconds()
+        is_stale = sync.age_seconds is None or sync.age_seconds > allowed
     if cli.console.is_json:
         cli.console.document(health.to_json() | ({} if sync is None else {"sync": sync.to_json()}))
-        return
+        return int(is_stale)
     cli.console.line("Datastore Status")
     for label, value in health.lines():
         cli.console.line(printable(f"  {label + ':':<11}{value}"))
@@ -27,6 +38,9 @@ def status(cli: Cli) -> None:
         from swampsync.cli.sync import show_status
 
         show_status(cli.console, sync)
+    if is_stale:
+        cli.console.warn(f"the last sync is longer ago than {max_age}: swamp datastore sync")
+    return int(is_stale)
 
 
 @command

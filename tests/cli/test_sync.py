@@ -170,6 +170,13 @@ def test_put_reports_the_number_that_was_published(ann: Member, bob: Member) -> 
     assert "v3 of vpc" in bob.put("state", "3").text
 
 
+def test_status_tells_when_the_last_sync_is_too_long_ago(ann: Member) -> None:
+    """With --max-age, status exits 1 if the log was never looked at, or too long ago."""
+    assert ann("datastore", "status", "--max-age", "1h").status == 1
+    ann.put("state", "one")
+    assert ann("datastore", "status", "--max-age", "1h").status == 0
+
+
 def test_gc_is_one_commit(ann: Member, bob: Member, bucket: BucketPlace, namespace: str) -> None:
     """A collection goes by the log's state and is published as one commit."""
     for content in ("1", "2", "3"):
