@@ -315,3 +315,34 @@ def test_pull_keeps_what_is_pending(pair: Pair) -> None:
     assert len(bob.work.entries()) == 2
     assert bob.versions("mine") == {1: "pending"}
     assert bob.versions("b") == {}
+
+
+def test_large_push_is_one_commit_with_segments(team: Team, pair: Pair) -> None:
+    """Above 1,000 entries the rows lie in segments; other clones read them from there, and the pusher does not."""
+    ann, bob = pair
+    for number in range(520):
+        ann.put(f"item-{number:03d}", str(number))
+    before = team.counter.snapshot()
+    assert ann.push().put == 520
+    # Two listings, as there was neither log nor checkpoint; two objects a version; one segment; the commit.
+    assert (team.counter.snapshot() - before).requests == 2 + 2 * 520 + 1 + 1
+    prefix = "" if team.namespace.is_solo else "infra/"
+    assert len(team.objects(f"{prefix}_log/")) == 1
+    assert len(team.objects(f"{prefix}_segments/")) == 1
+    bob.pull()
+    assert bob.rows() == ann.rows()
+    assert len(bob.rows()) == 520
+
+
+def test_checkpoint_is_written_after_many_commits_and_begun_from(team: Team, pair: Pair) -> None:
+    """Whoever finds more than 64 commits since the newest checkpoint writes one; a new clone begins from it."""
+    ann, bob = pair
+    written = 0
+    for number in range(70):
+        ann.put("state", str(number))
+        written += ann.push().wrote_checkpoint
+    assert written == 1
+    pulled = bob.pull()
+    assert pulled.checkpoint == 65
+    assert pulled.commits == 5
+    assert bob.rows() == ann.rows()
