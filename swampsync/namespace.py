@@ -101,7 +101,7 @@ def derive_namespace(directory_name: str) -> Namespace:
     Raises:
         InvalidInput: Nothing usable is left of the name.
     """
-    slug = re.sub(r"[^a-z0-9_]+", "-", directory_name.lower())
+    slug = re.sub(r"[^a-z0-9_-]+", "-", directory_name.lower())
     slug = slug.strip("-_")[:MAX_LENGTH].strip("-_")
     if slug in RESERVED:
         slug = f"{slug}-repo"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from swampsync.config.document import ConfigDocument, NewValue
@@ -254,7 +254,7 @@ def documents(draw: st.DrawFn) -> str:
     return text + (eol if draw(st.booleans()) else "")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(documents())
 def test_fast_and_full_reader_agree_on_any_document(document: str) -> None:
     """Whichever reader a file goes through, its settings are the same."""
@@ -262,7 +262,7 @@ def test_fast_and_full_reader_agree_on_any_document(document: str) -> None:
     assert parse(document).get(()) == full.get(())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(documents(), st.lists(KEYS, min_size=1, max_size=3), NESTED)
 def test_set_reads_back_and_touches_nothing_else(document: str, keys: list[str], value: Any) -> None:
     """Whatever is set reads back equal; every other setting, and every byte before and after, is the same."""
@@ -281,8 +281,9 @@ def test_set_reads_back_and_touches_nothing_else(document: str, keys: list[str],
         assert b"\n" not in data.replace(b"\r\n", b"")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(documents(), st.lists(KEYS, min_size=1, max_size=3))
+@example('a:\n a:  # c\n  a: ""\n b: ""\n datastore: ""', ["a", "a", "a"])
 def test_unset_removes_one_span_of_whole_lines(document: str, keys: list[str]) -> None:
     """Removing a setting cuts one span out, and nothing else changes."""
     before = parse(document)
@@ -295,8 +296,9 @@ def test_unset_removes_one_span_of_whole_lines(document: str, keys: list[str]) -
     assert without(after.get(()), keys) == without(before.get(()), keys)
     old, new = before.to_bytes(), after.to_bytes()
     at = common_prefix(old, new)
-    kept = new[:at] + new[at:].removeprefix(b" {}").removeprefix(b"{}")
-    assert old.endswith(kept[common_prefix(old, kept) :])
+    # A map that became empty says so: with a space before the braces, or, before a comment, behind them.
+    candidates = [new[:at] + new[at:].removeprefix(braces) for braces in (b"", b" {}", b"{}", b"{} ")]
+    assert any(old.endswith(kept[common_prefix(old, kept) :]) for kept in candidates)
 
 
 @settings(max_examples=200, deadline=None)
