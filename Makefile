@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/swamp demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 -m "not extended" tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -35,6 +35,7 @@ type: setup
 
 integration: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pytest -n 2 -m extended tests
 	$(BIN)/python -m pytest -n 2 integration
 
 bench: setup

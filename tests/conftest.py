@@ -3,8 +3,32 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+
+# What `make integration` runs besides `integration/`, so that `make test` stays under a minute on two cores.
+EXTENDED = frozenset(
+    {
+        "cli/test_known_bugs.py",
+        "cli/test_lock_table.py",
+        "cli/test_s3_setup.py",
+        "cli/test_sync.py",
+        "conformance/test_object_store_s3.py",
+        "stateful/test_sync_machine.py",
+        "unit/maintenance/test_doctor_backend.py",
+        "unit/query/test_fuzz.py",
+        "unit/repo/test_setup_s3.py",
+    }
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the files named above."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix() in EXTENDED:
+            item.add_marker(pytest.mark.extended)
 
 
 @pytest.fixture(autouse=True)
