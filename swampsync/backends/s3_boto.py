@@ -100,7 +100,7 @@ def make_client(options: S3Options, credentials: CredentialSource) -> Any:
         read_timeout=options.request_timeout_seconds,
         signature_version=UNSIGNED if options.anonymous else "s3v4",
         # Where the bucket is stands in the options, for both clients.
-        ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # newer than its annotations
+        ignore_configured_endpoint_urls=True,
     )
     return boto3.client(
         "s3",
