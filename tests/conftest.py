@@ -11,11 +11,15 @@ import pytest
 EXTENDED = frozenset(
     {
         "cli/test_known_bugs.py",
+        "cli/test_lock.py",
         "cli/test_lock_table.py",
+        "cli/test_odd_situations.py",
         "cli/test_s3_setup.py",
+        "cli/test_swamp_fixtures.py",
         "cli/test_sync.py",
         "conformance/test_object_store_s3.py",
         "stateful/test_sync_machine.py",
+        "unit/backends/test_s3_errors_wire.py",
         "unit/maintenance/test_doctor_backend.py",
         "unit/query/test_fuzz.py",
         "unit/repo/test_setup_s3.py",
