@@ -24,6 +24,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def printable(text: str) -> str:
+    """Escape what cannot be printed, so that a name can neither move the cursor nor fake a line of a message."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
+
+
 class SwampsyncError(Exception):
     """Root of all errors that swampsync raises on purpose.
 

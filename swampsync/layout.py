@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, printable
 from swampsync.namespace import ALWAYS_LOCAL_SUBDIRS, DATASTORE_SUBDIRS, SOLO, Namespace
 
 MAX_KEY_BYTES: Final = 1_024
@@ -43,7 +43,7 @@ class ObjectKey:
         """
         problem = find_key_problem(text)
         if problem is not None:
-            shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:200])
+            shown = printable(text[:200])
             raise InvalidInput(f"key `{shown}` {problem}", key=shown)
         return cls(text)
 
@@ -82,7 +82,7 @@ def _join(root: str, *parts: str) -> str:
     relative = "/".join(parts)
     framed = f"/{relative}/"
     if "//" in framed or "/./" in framed or "/../" in framed or "\0" in framed:
-        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in relative[:200])
+        shown = printable(relative[:200])
         raise InvalidInput(f"path `{shown}` has an empty, `.` or `..` segment, or a NUL character", key=shown)
     return f"{root}{relative}" if root.endswith("/") else f"{root}/{relative}"
 

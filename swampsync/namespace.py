@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, printable
 
 MAX_LENGTH: Final = 64
 
@@ -68,7 +68,7 @@ class Namespace:
             )
         if _PATTERN.fullmatch(text) is None:
             raise InvalidInput(
-                f"namespace `{_printable(text)}` may hold a-z, 0-9, `-`, `_`, with a letter or digit at both ends",
+                f"namespace `{printable(text[:80])}` may hold a-z, 0-9, `-`, `_`, with a letter or digit at both ends",
                 hint=_suggest(text),
             )
         if text in RESERVED:
@@ -107,7 +107,7 @@ def derive_namespace(directory_name: str) -> Namespace:
         slug = f"{slug}-repo"
     if not slug:
         raise InvalidInput(
-            f"no namespace can be made of the directory name `{_printable(directory_name)}`",
+            f"no namespace can be made of the directory name `{printable(directory_name[:80])}`",
             hint="name one: swamp datastore namespace set NAME",
         )
     return Namespace.parse(slug)
@@ -123,7 +123,7 @@ def parse_scoped_name(text: str) -> tuple[Namespace | None, str]:
     if not colon:
         return None, text
     if not tail:
-        raise InvalidInput(f"a name is missing after the colon in `{_printable(text)}`")
+        raise InvalidInput(f"a name is missing after the colon in `{printable(text[:80])}`")
     return (Namespace.parse(head) if head else SOLO), tail
 
 
@@ -132,7 +132,3 @@ def _suggest(text: str) -> str | None:
         return f"a valid name: {derive_namespace(text)}"
     except InvalidInput:
         return None
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:80])

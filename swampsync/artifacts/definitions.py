@@ -13,7 +13,7 @@ from swampsync.artifacts.model import Model, normalise_type
 from swampsync.artifacts.scan import Problem
 from swampsync.artifacts.tree import Tree
 from swampsync.disk import Disk, Kind
-from swampsync.errors import Conflict, DataError, InvalidInput, SwampsyncError
+from swampsync.errors import Conflict, DataError, InvalidInput, SwampsyncError, printable
 from swampsync.layout import Layout
 from swampsync.strict_yaml import parse_strict
 
@@ -102,7 +102,7 @@ def check_model_name(name: str) -> None:
         InvalidInput: The name is neither `[a-z0-9][a-z0-9_-]*` of at most 64 characters nor `@collective/name`.
     """
     if _NAME.fullmatch(name) is None:
-        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in name[:80])
+        shown = printable(name[:80])
         raise InvalidInput(
             f"model name `{shown}` must match [a-z0-9][a-z0-9_-]* with at most 64 characters, or be @collective/name"
         )

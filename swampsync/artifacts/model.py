@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, printable
 
 _SEPARATORS = re.compile(r"(?:::|\s|[./])+")
 
@@ -37,6 +37,6 @@ def normalise_type(text: str) -> str:
     if not normalised:
         raise InvalidInput(f"model type `{text.strip()}` is empty once normalised", hint="for example: command/shell")
     if "\\" in normalised or not normalised.isprintable():
-        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:80])
+        shown = printable(text[:80])
         raise InvalidInput(f"model type `{shown}` holds a backslash or a character that cannot be printed")
     return normalised

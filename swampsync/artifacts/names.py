@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, printable
 
 MAX_NAME_BYTES = 255
 
@@ -38,5 +38,5 @@ def check_name(name: str) -> None:
     """
     problem = find_name_problem(name)
     if problem is not None:
-        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in name[:80])
+        shown = printable(name[:80])
         raise InvalidInput(f"artifact name `{shown}` {problem}", key=shown)

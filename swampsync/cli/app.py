@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from swampsync.cli.console import Console, printable
+from swampsync.cli.console import Console
 from swampsync.cli.table import COMMANDS, GROUP_HELP, ORIGINAL_ONLY
-from swampsync.errors import InvalidInput, SwampsyncError, SyncIncomplete
+from swampsync.errors import InvalidInput, SwampsyncError, SyncIncomplete, printable
 
 if TYPE_CHECKING:
     import typer

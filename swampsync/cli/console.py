@@ -8,14 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from swampsync.errors import Refused
-
-
-def printable(text: str) -> str:
-    """Escape control characters, so that a name can neither move the cursor nor fake a line."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
+from swampsync.errors import Refused, printable
 
 
 def format_size(size: int) -> str:

@@ -10,8 +10,8 @@ import typer
 
 from swampsync.cli.arguments import AllNamespaces, Cached, Model, ModelOption, Name, NameOption, choose
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import Console, count, format_size, printable
-from swampsync.errors import InvalidInput, NotFound
+from swampsync.cli.console import Console, count, format_size
+from swampsync.errors import InvalidInput, NotFound, printable
 
 if TYPE_CHECKING:
     from swampsync.repo import ModelListing, Repo, Version

@@ -11,9 +11,9 @@ import typer
 from swampsync.cli.arguments import Model, ModelOption, Name, NameOption, choose
 from swampsync.cli.command import Cli, command
 from swampsync.cli.completing import complete_data_name, complete_model
-from swampsync.cli.console import count, format_size, printable
+from swampsync.cli.console import count, format_size
 from swampsync.cli.tags import parse_tags
-from swampsync.errors import InvalidInput, NotFound
+from swampsync.errors import InvalidInput, NotFound, printable
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", "--force", "-f", help="Do not ask.")]
 NoSync = Annotated[bool, typer.Option("--no-sync", help="Leave the version pending; publish it with the next sync.")]

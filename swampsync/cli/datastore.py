@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import count, format_size, printable
+from swampsync.cli.console import count, format_size
 from swampsync.cli.namespace import warn_of_underscore
+from swampsync.errors import printable
 
 
 @command

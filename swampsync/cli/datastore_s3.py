@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import printable
+from swampsync.errors import printable
 
 if TYPE_CHECKING:
     from swampsync.repo.setup_s3 import BucketSetup

@@ -11,8 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import printable
-from swampsync.errors import InvalidInput, NotFound
+from swampsync.errors import InvalidInput, NotFound, printable
 
 _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

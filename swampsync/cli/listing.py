@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from swampsync.cli.console import Console, count, format_size, printable
-from swampsync.cli.documents import grouped, list_document
+from swampsync.cli.console import Console, count, format_size
+from swampsync.cli.documents import grouped, list_document, list_item
+from swampsync.errors import printable
 
 if TYPE_CHECKING:
     from swampsync.catalog.rows import CatalogRow
@@ -157,15 +158,7 @@ def list_workflow(console: Console, repo: Repo, workflow: str, *, run: str | Non
 
 
 def _workflow_item(row: CatalogRow, model_names: dict[str, str]) -> dict[str, Any]:
-    item: dict[str, Any] = {
-        "id": row.id,
-        "name": row.data_name,
-        "version": row.version,
-        "contentType": row.content_type,
-        "type": row.data_type,
-        "streaming": bool(row.streaming),
-        "size": row.size,
-        "createdAt": row.created_at,
+    item = list_item(row) | {
         "modelId": row.model_id,
         "modelName": model_names.get(row.model_id, ""),
         "modelType": row.type_normalized,

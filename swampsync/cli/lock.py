@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import Console, printable
+from swampsync.cli.console import Console
 from swampsync.clock import format_timestamp
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, printable
 
 if TYPE_CHECKING:
     from swampsync.repo import Repo

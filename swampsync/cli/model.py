@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import printable
+from swampsync.errors import printable
 
 
 @command

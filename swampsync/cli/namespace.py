@@ -8,7 +8,8 @@ import typer
 
 from swampsync.cli.command import Cli, command
 from swampsync.cli.completing import complete_namespace
-from swampsync.cli.console import Console, count, format_size, printable
+from swampsync.cli.console import Console, count, format_size
+from swampsync.errors import printable
 
 MIGRATION_WARNING = (
     "Existing data remains at the old un-namespaced path. To take it along: swamp datastore namespace unset, "

@@ -8,7 +8,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from swampsync.cli.console import Console, count, format_size, printable
+from swampsync.cli.console import Console, count, format_size
+from swampsync.errors import printable
 from swampsync.namespace import Namespace
 
 if TYPE_CHECKING:

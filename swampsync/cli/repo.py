@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import printable
 from swampsync.cli.data_write import Yes
+from swampsync.errors import printable
 
 Directory = Annotated[str, typer.Argument(metavar="[DIR]", help="Directory of the repo.")]
 

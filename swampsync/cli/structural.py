@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import count, format_size, printable
+from swampsync.cli.console import count, format_size
 from swampsync.cli.data_write import Yes
+from swampsync.errors import printable
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 

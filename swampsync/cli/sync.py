@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import Console, count, format_size, printable
-from swampsync.errors import InvalidInput
+from swampsync.cli.console import Console, count, format_size
+from swampsync.errors import InvalidInput, printable
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from swampsync.config.document import ConfigDocument, ConfigValue
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, printable
 
 TOP_LEVEL_KEYS: Final = frozenset(
     {
@@ -141,7 +141,7 @@ class SettingReader:
         """Read one of a few words."""
         value = self.text(*keys)
         if value is not None and value not in among:
-            raise self.wrong(keys, f"is `{_shown(value)}`, but must be one of {_listed(among)}")
+            raise self.wrong(keys, f"is `{printable(value[:80])}`, but must be one of {_listed(among)}")
         return value
 
     def flag(self, *keys: str) -> bool | None:
@@ -150,7 +150,7 @@ class SettingReader:
         if value is None:
             return None
         if value.lower() not in {"true", "false"}:
-            raise self.wrong(keys, f"is `{_shown(value)}`, but must be `true` or `false`")
+            raise self.wrong(keys, f"is `{printable(value[:80])}`, but must be `true` or `false`")
         return value.lower() == "true"
 
     def positive(self, *keys: str) -> int | None:
@@ -159,7 +159,7 @@ class SettingReader:
         if value is None:
             return None
         if not (value.isascii() and value.isdigit() and len(value) < 16 and int(value) > 0):
-            raise self.wrong(keys, f"is `{_shown(value)}`, but must be a whole number above 0")
+            raise self.wrong(keys, f"is `{printable(value[:80])}`, but must be a whole number above 0")
         return int(value)
 
     def texts(self, *keys: str) -> tuple[str, ...] | None:
@@ -183,10 +183,6 @@ class SettingReader:
     def wrong(self, keys: tuple[str, ...], problem: str, *, hint: str | None = None) -> InvalidInput:
         """Make the error for a setting with a value that cannot be used."""
         return self.document.error_at(keys, f"`{'.'.join(keys)}` {problem}", hint=hint)
-
-
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:80])
 
 
 def _listed(words: tuple[str, ...]) -> str:

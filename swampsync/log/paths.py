@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, printable
 from swampsync.layout import MANIFEST_NAME, MAX_KEY_BYTES, MEMBERS_NAME, MODEL_LOCK_NAME, find_key_problem
 from swampsync.namespace import ALWAYS_LOCAL_SUBDIRS, DATASTORE_SUBDIRS
 
@@ -63,7 +63,7 @@ def check_path(path: str) -> str:
     """
     problem = find_path_problem(path)
     if problem is not None:
-        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in path[:200])
+        shown = printable(path[:200])
         raise InvalidInput(f"path `{shown}` {problem}", key=shown)
     return path
 

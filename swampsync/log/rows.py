@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from swampsync.errors import DataError
+from swampsync.errors import DataError, printable
 from swampsync.layout import Layout
 from swampsync.log.paths import METADATA_FILE, find_path_problem, parse_version_path
 
@@ -131,7 +131,7 @@ def _find_put_problem(row: FilePut) -> str | None:
         return "has a path that is no text"
     problem = find_path_problem(path)
     if problem is not None:
-        return f"names path `{_shown(path)}`, which {problem}"
+        return f"names path `{printable(path[:200])}`, which {problem}"
     if type(size) is not int or not 0 <= size <= MAX_SIZE:
         return f"has no valid size for `{path}`"
     if not is_digest(sha256) or (base is not None and not is_digest(base)):
@@ -148,13 +148,15 @@ def _find_artifact_problem(row: ArtifactRow) -> str | None:
     if type(name) is not str or type(version) is not int or type(metadata.get("id")) is not str:
         return "has an artifact without id, name or version"
     if not name or "/" in name or not model_id or "/" in model_id:
-        return f"has an artifact with an impossible name `{_shown(name)}` or model `{_shown(model_id)}`"
+        return (
+            f"has an artifact with an impossible name `{printable(name[:200])}` or model `{printable(model_id[:200])}`"
+        )
     if not 0 < version < 10**15:
         return f"has an artifact with version {version}"
     path = row.path
     problem = find_path_problem(path)
     if problem is not None:
-        return f"names path `{_shown(path)}`, which {problem}"
+        return f"names path `{printable(path[:200])}`, which {problem}"
     if text is not None and type(text) is not str:
         return f"has no valid text for `{path}`"
     return None if key is None else _key_problem(key)
@@ -166,16 +168,12 @@ def _key_problem(key: object) -> str | None:
 
 def _prefixed(path: str) -> str | None:
     problem = find_path_problem(path)
-    return None if problem is None else f"names path `{_shown(path)}`, which {problem}"
+    return None if problem is None else f"names path `{printable(path[:200])}`, which {problem}"
 
 
 def is_digest(text: object) -> bool:
     """Say whether `text` is a SHA-256 in lower-case hex."""
     return type(text) is str and len(text) == 64 and not text.strip(_HEX)
-
-
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:200])
 
 
 # --- rows as lines of a segment ------------------------------------------------------------------------------

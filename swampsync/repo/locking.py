@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Final
 
+from swampsync.artifacts.definitions import DEFAULT_TYPE
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model, normalise_type
 from swampsync.artifacts.rows import row_from_metadata
@@ -17,8 +17,6 @@ from swampsync.maintenance.refresh import Scope
 from swampsync.namespace import Namespace
 from swampsync.repo.defining import define_model
 from swampsync.repo.reading import DataReader
-
-DEFAULT_TYPE: Final = "swampsync/artifact"
 
 
 class LockedData(DataReader):

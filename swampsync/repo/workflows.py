@@ -27,13 +27,3 @@ def read_run_status(disk: Disk, layout: Layout, workflow_id: str, *, run_id: str
         document = loaded if isinstance(loaded, dict) else {}
     status = document.get("status")
     return status if isinstance(status, str) and status else "unknown"
-
-
-def run_exists(disk: Disk, layout: Layout, workflow_id: str, *, run_id: str) -> bool:
-    """Say whether the file of a workflow run is there."""
-    path = layout.resolve("workflow-runs", workflow_id, f"workflow-run-{run_id}.yaml")
-    try:
-        disk.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
