@@ -36,7 +36,7 @@ def status(
     for label, value in health.lines():
         cli.console.line(printable(f"  {label + ':':<11}{value}"))
     if sync is not None:
-        from swampsync.cli.sync import show_status
+        from swampsync.cli.sync_output import show_status
 
         show_status(cli.console, sync)
     if is_stale:

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import Console, count, format_size
-from swampsync.errors import InvalidInput, printable
+from swampsync.cli.sync_output import show_report
+from swampsync.errors import InvalidInput
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from swampsync.repo import Repo
-    from swampsync.repo.synchronising import SyncReport
-    from swampsync.sync.status import SyncStatus
-
-_SHOWN_PLAN = 50
 
 
 @command
@@ -68,7 +64,7 @@ def sync(
     if cli.console.is_json:
         cli.console.document(report.to_json())
     else:
-        _show(cli.console, report)
+        show_report(cli.console, report)
     return 1 if report.failures else 0
 
 
@@ -80,63 +76,6 @@ def _refresh(cli: Cli, repo: Repo) -> int:
     else:
         cli.console.line("The datastore is a directory, where nothing travels. The catalog was refreshed.")
     return 0
-
-
-def _show(console: Console, report: SyncReport) -> None:
-    if report.plan is not None:
-        plan = report.plan
-        console.line(
-            f"Would push {count(plan.puts, 'file')} and {count(plan.removals, 'removal')}:"
-            f" about {count(plan.requests, 'request')}, {format_size(plan.size)}"
-        )
-        for entry in plan.entries[:_SHOWN_PLAN]:
-            console.line(printable(f"  {entry.op.value:<6}  {entry.path}"))
-        if len(plan.entries) > _SHOWN_PLAN:
-            console.line(f"  and {len(plan.entries) - _SHOWN_PLAN:,} more")
-        return
-    if report.is_replaced:
-        console.warn("the log in the bucket is another one than before; what was pending is kept")
-    console.line(
-        f"Pulled {count(report.commits, 'commit')}: {count(report.pulled, 'file')},"
-        f" {count(report.pulled_removals, 'removal')}; fetched {count(report.fetched, 'file')}"
-    )
-    console.line(f"Pushed {count(report.pushed, 'file')}, {count(report.pushed_removals, 'removal')}")
-    for old, new in report.renumbered:
-        console.line(printable(f"Renumbered {old} -> {new.rpartition('/')[2]}"))
-    for old, new in report.conflicts:
-        console.line(printable(f"Conflict: {old} was changed by others too; yours is {new}"))
-    for path in report.kept:
-        console.line(printable(f"Kept {path}: somebody changed what you removed"))
-    for name, outcome in report.others.items():
-        shown = count(outcome, "commit") if isinstance(outcome, int) else f"could not be read: {outcome}"
-        console.line(printable(f"Namespace {name}: {shown}"))
-    for path, reason in report.failures:
-        console.warn(printable(f"left out {path}: {reason}"))
-    requests = report.requests
-    console.line(
-        f"At commit {report.seq}; {count(requests.requests, 'request')},"
-        f" {format_size(requests.bytes_up)} up, {format_size(requests.bytes_down)} down"
-    )
-
-
-def show_status(console: Console, status: SyncStatus) -> None:
-    """Show how a clone stands to its bucket."""
-    at = "never" if status.synced_at is None else f"{status.synced_at[:19]}Z ({status.age_seconds or 0:.0f} s ago)"
-    pending = f"{count(status.pending_puts, 'file')}, {count(status.pending_removals, 'removal')}"
-    not_here = f", {status.not_here:,} of them not fetched" if status.not_here else ""
-    for label, value in (
-        ("Commit", f"{status.seq}, looked at {at}"),
-        ("Files", f"{status.files:,}{not_here}"),
-        ("Pending", pending),
-    ):
-        console.line(f"  {label + ':':<11}{value}")
-    for path in status.conflicts:
-        console.line(printable(f"  Conflict:  {path}"))
-    for path in status.kept_aside:
-        console.line(printable(f"  Kept:      .swamp/kept-aside/{path}"))
-    for letter in status.dead_letters:
-        attempts = count(letter.attempts, "attempt")
-        console.line(printable(f"  Failed:    {letter.path}: {letter.last_error} ({attempts}, last {letter.last_at})"))
 
 
 @command

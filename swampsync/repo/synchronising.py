@@ -68,6 +68,7 @@ class SyncReport:
         pushed_removals: Removals that were published.
         renumbered: Versions that got another number: old and new directory.
         conflicts: Files that lie beside others' content: where they were, and where they are.
+        merged: Files of JSON lines that hold others' lines and ours now.
         kept: Removals that gave way to somebody's change.
         is_replaced: Whether the log was another one than before.
         failures: Path and reason of what could not be transferred.
@@ -87,6 +88,7 @@ class SyncReport:
     pushed_removals: int = 0
     renumbered: list[tuple[str, str]] = field(default_factory=list)
     conflicts: list[tuple[str, str]] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     is_replaced: bool = False
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -108,6 +110,7 @@ class SyncReport:
             "removalsPushed": self.pushed_removals,
             "renumbered": [{"from": old, "to": new} for old, new in self.renumbered],
             "conflicts": [{"path": old, "keptAs": new} for old, new in self.conflicts],
+            "merged": self.merged,
             "removalsDropped": self.kept,
             "logReplaced": self.is_replaced,
             "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
@@ -242,6 +245,7 @@ class Synchroniser:
     def _note(report: SyncReport, resolved: Any) -> None:
         report.renumbered += resolved.renumbered
         report.conflicts += resolved.kept_beside
+        report.merged += resolved.merged
         report.kept += resolved.given_way
 
     def _look_at_others(self, report: SyncReport, options: SyncOptions) -> None:

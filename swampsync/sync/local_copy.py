@@ -66,8 +66,17 @@ class LocalCopy:
         """Read a small file."""
         return self._disk.read_bytes(self.path(relative))
 
-    def write(self, relative: str, chunks: Iterable[bytes], *, size: int, sha256: str) -> DiskStat:
+    def write(
+        self, relative: str, chunks: Iterable[bytes], *, size: int, sha256: str, is_only_one: bool = False
+    ) -> DiskStat:
         """Write a file that must turn out to have a size and digest; a reader sees the old one or all of the new.
+
+        Args:
+            relative: Its path.
+            chunks: Its content.
+            size: In bytes.
+            sha256: Of the content.
+            is_only_one: Whether it cannot be fetched again, so that it is synced to the disk before it is relied on.
 
         Raises:
             WrongContent: The chunks are other bytes; nothing was changed.
@@ -86,23 +95,29 @@ class LocalCopy:
                     digest.update(chunk)
                     if written > size:
                         break
+                if is_only_one:
+                    file.sync()
             if written != size or digest.hexdigest() != sha256:
                 raise WrongContent(f"the object of `{relative}` does not hold the content that the log names")  # noqa: TRY301 - cleaned up like any other
             self._disk.rename(temporary, target)
+            if is_only_one:
+                self._disk.sync_directory(directory)
         except BaseException:
             with contextlib.suppress(OSError):
                 self._disk.unlink(temporary)
             raise
         return self._disk.stat(target)
 
-    def write_bytes(self, relative: str, body: bytes) -> DiskStat:
+    def write_bytes(self, relative: str, body: bytes, *, is_only_one: bool = False) -> DiskStat:
         """Write a small file of our own making."""
-        return self.write(relative, (body,), size=len(body), sha256=hashlib.sha256(body).hexdigest())
+        sha256 = hashlib.sha256(body).hexdigest()
+        return self.write(relative, (body,), size=len(body), sha256=sha256, is_only_one=is_only_one)
 
     def copy(self, source: str, target: str, *, size: int, sha256: str) -> DiskStat:
-        """Write a file with the content of another one, which must have a size and digest."""
+        """Write a file with the content of another one, which must have a size and digest and may be the only one."""
         with self.open(source) as stream:
-            return self.write(target, iter(lambda: stream.read(1 << 20), b""), size=size, sha256=sha256)
+            chunks = iter(lambda: stream.read(1 << 20), b"")
+            return self.write(target, chunks, size=size, sha256=sha256, is_only_one=True)
 
     def remove(self, relative: str) -> None:
         """Remove a file and the directories that it leaves empty."""

@@ -35,6 +35,7 @@ class Resolved:
         renumbered: Versions that got another number: the old directory and the new one.
         kept_beside: Files that lie beside somebody else's content now: the old path and the new one.
         given_way: Removals that were dropped because somebody changed what they would have removed.
+        merged: Files of JSON lines that hold somebody else's lines and ours now.
         touched: Artifacts whose rows changed.
         leftovers: Versions' directories and files of the copy that are to be removed.
     """
@@ -43,6 +44,7 @@ class Resolved:
     renumbered: list[tuple[str, str]] = field(default_factory=list)
     kept_beside: list[tuple[str, str]] = field(default_factory=list)
     given_way: list[str] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
     touched: set[ArtifactKey] = field(default_factory=set)
     leftovers: list[tuple[str, bool]] = field(default_factory=list)
 
@@ -130,7 +132,8 @@ class Resolver:
                 self.renumber(entry, decision.number)
             case Verdict.KEEP_BOTH | Verdict.MERGE_LINES:
                 assert decision.new_path is not None
-                self._keep_beside(entry, decision.new_path)
+                if decision.verdict is Verdict.KEEP_BOTH or not self._merge(entry, decision.theirs):
+                    self._keep_beside(entry, decision.new_path)
 
     # --- versions ----------------------------------------------------------------------------------
 
@@ -150,7 +153,7 @@ class Resolver:
         metadata = replace(metadata, version=number)
         directory = f"{old.artifact}/{number}"
         record = self._copy_content(record, f"{directory}/{RAW_FILE}")
-        self._copy.write_bytes(f"{directory}/{METADATA_FILE}", format_metadata(metadata))
+        self._copy.write_bytes(f"{directory}/{METADATA_FILE}", format_metadata(metadata), is_only_one=True)
         clone.state.metadata.remove([(key, old.number)])
         clone.state.metadata.put([make_metadata_row(key, metadata)])
         clone.state.files.remove(clone.namespace, [f"{entry.path}/{RAW_FILE}"])
@@ -184,6 +187,23 @@ class Resolver:
         )
 
     # --- other files -------------------------------------------------------------------------------
+
+    def _merge(self, entry: PendingEntry, theirs: FilePut | None) -> bool:
+        """Put our lines behind theirs, as far as both extend the same; say whether that could be done."""
+        from swampsync.sync.merging import merge_file  # noqa: PLC0415 - few files are merged
+
+        clone = self._clone
+        record = clone.state.files.find(clone.namespace, entry.path)
+        assert record is not None  # the draft was made of it
+        assert theirs is not None  # lines are merged with something
+        try:
+            merged = merge_file(clone, self._copy, record=record, base=entry.base, theirs=theirs)
+        except LookupError:
+            return False
+        clone.state.files.put([merged])
+        self._work.move(entry, entry.path, base=theirs.sha256)
+        self.resolved.merged.append(entry.path)
+        return True
 
     def _keep_beside(self, entry: PendingEntry, path: str) -> None:
         clone = self._clone

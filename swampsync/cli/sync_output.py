@@ -1,0 +1,86 @@
+"""What `datastore sync` and `datastore status` show to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from swampsync.cli.console import Console, count, format_size
+from swampsync.errors import printable
+
+if TYPE_CHECKING:
+    from swampsync.repo.synchronising import SyncReport
+    from swampsync.sync.push_plan import PushPlan
+    from swampsync.sync.status import SyncStatus
+
+_SHOWN: Final = 50
+
+
+def show_report(console: Console, report: SyncReport) -> None:
+    """Show what a sync did, or would do."""
+    if report.plan is not None:
+        show_plan(console, report.plan)
+        return
+    if report.is_replaced:
+        console.warn("the log in the bucket is another one than before; what was pending is kept")
+    console.line(
+        f"Pulled {count(report.commits, 'commit')}: {count(report.pulled, 'file')},"
+        f" {count(report.pulled_removals, 'removal')}; fetched {count(report.fetched, 'file')}"
+    )
+    console.line(f"Pushed {count(report.pushed, 'file')}, {count(report.pushed_removals, 'removal')}")
+    for line in resolution_lines(report):
+        console.line(line)
+    for name, outcome in report.others.items():
+        shown = count(outcome, "commit") if isinstance(outcome, int) else f"could not be read: {outcome}"
+        console.line(printable(f"Namespace {name}: {shown}"))
+    for path, reason in report.failures:
+        console.warn(printable(f"left out {path}: {reason}"))
+    requests = report.requests
+    console.line(
+        f"At commit {report.seq}; {count(requests.requests, 'request')},"
+        f" {format_size(requests.bytes_up)} up, {format_size(requests.bytes_down)} down"
+    )
+
+
+def resolution_lines(report: SyncReport) -> Iterator[str]:
+    """Name what became of pending work that others were faster with, a line each."""
+    for old, new in report.renumbered:
+        yield printable(f"Renumbered {old} -> {new.rpartition('/')[2]}")
+    for old, new in report.conflicts:
+        yield printable(f"Conflict: {old} was changed by others too; yours is {new}")
+    for path in report.merged:
+        yield printable(f"Merged {path}: others' lines, then yours")
+    for path in report.kept:
+        yield printable(f"Kept {path}: somebody changed what you removed")
+
+
+def show_plan(console: Console, plan: PushPlan) -> None:
+    """Show what a push would do."""
+    console.line(
+        f"Would push {count(plan.puts, 'file')} and {count(plan.removals, 'removal')}:"
+        f" about {count(plan.requests, 'request')}, {format_size(plan.size)}"
+    )
+    for entry in plan.entries[:_SHOWN]:
+        console.line(printable(f"  {entry.op.value:<6}  {entry.path}"))
+    if len(plan.entries) > _SHOWN:
+        console.line(f"  and {len(plan.entries) - _SHOWN:,} more")
+
+
+def show_status(console: Console, status: SyncStatus) -> None:
+    """Show how a clone stands to its bucket."""
+    at = "never" if status.synced_at is None else f"{status.synced_at[:19]}Z ({status.age_seconds or 0:.0f} s ago)"
+    pending = f"{count(status.pending_puts, 'file')}, {count(status.pending_removals, 'removal')}"
+    not_here = f", {status.not_here:,} of them not fetched" if status.not_here else ""
+    for label, value in (
+        ("Commit", f"{status.seq}, looked at {at}"),
+        ("Files", f"{status.files:,}{not_here}"),
+        ("Pending", pending),
+    ):
+        console.line(f"  {label + ':':<11}{value}")
+    for path in status.conflicts:
+        console.line(printable(f"  Conflict:  {path}"))
+    for path in status.kept_aside:
+        console.line(printable(f"  Kept:      .swamp/kept-aside/{path}"))
+    for letter in status.dead_letters:
+        attempts = count(letter.attempts, "attempt")
+        console.line(printable(f"  Failed:    {letter.path}: {letter.last_error} ({attempts}, last {letter.last_at})"))
