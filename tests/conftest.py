@@ -18,6 +18,7 @@ EXTENDED = frozenset(
         "cli/test_swamp_fixtures.py",
         "cli/test_sync.py",
         "conformance/test_object_store_s3.py",
+        "faults/test_migration_kill.py",
         "stateful/test_sync_machine.py",
         "unit/backends/test_s3_errors_wire.py",
         "unit/maintenance/test_doctor_backend.py",

@@ -9,11 +9,12 @@ import typer
 from swampsync.cli.command import Cli, command
 from swampsync.cli.completing import complete_namespace
 from swampsync.cli.console import Console, count, format_size
+from swampsync.cli.data_write import Yes
+from swampsync.cli.migrating import Absorb, Confirm, run_migration
 from swampsync.errors import printable
 
 MIGRATION_WARNING = (
-    "Existing data remains at the old un-namespaced path. To take it along: swamp datastore namespace unset, "
-    "then swamp -n NAME datastore setup filesystem --path DIR, which moves it."
+    "Existing data remains at the old un-namespaced path. To take it along: swamp datastore namespace migrate"
 )
 
 
@@ -49,14 +50,25 @@ def set_(cli: Cli, name: Slug = None) -> None:
 
 
 @command
-def unset(cli: Cli) -> None:
-    """Go back to solo mode; data stays where it is."""
+def unset(
+    cli: Cli,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Take the data back out of the namespace first.")] = False,
+    absorb: Absorb = False,
+    confirm: Confirm = False,
+    yes: Yes = False,
+) -> int:
+    """Go back to solo mode; data stays where it is, unless it is taken along."""
     with cli.repo() as repo:
+        if migrate and not run_migration(cli, repo, is_reverse=True, absorbs=absorb, is_confirmed=yes or confirm):
+            return 0
         previous = repo.namespaces.unset()
     if cli.console.is_json:
         cli.console.document({"previousNamespace": previous.name})
-        return
-    cli.console.line(f'Namespace "{previous}" unset; its data and registration stay in the datastore')
+    elif migrate:
+        cli.console.line(f'Namespace "{previous}" unset')
+    else:
+        cli.console.line(f'Namespace "{previous}" unset; its data and registration stay in the datastore')
+    return 0
 
 
 @command

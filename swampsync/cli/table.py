@@ -43,6 +43,7 @@ COMMANDS: Final[dict[tuple[str, ...], str]] = {
     ("datastore", "namespace", "list"): "namespace:list_",
     ("datastore", "namespace", "describe"): "namespace:describe",
     ("datastore", "namespace", "join"): "namespace:join",
+    ("datastore", "namespace", "migrate"): "migrating:migrate",
     ("datastore", "namespace", "resolve"): "namespace:resolve",
     ("datastore", "namespace", "validate"): "namespace:validate",
     ("model", "create"): "model:create",

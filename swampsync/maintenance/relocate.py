@@ -66,7 +66,7 @@ def plan_relocation(disk: Disk, source: Layout, target: Layout) -> RelocationPla
     conflicts: list[str] = []
     for subdir in target.subdirs:
         root = source.resolve(subdir)
-        if not _is_directory(disk, root):
+        if not is_directory(disk, root):
             continue
         directories.append(subdir)
         for relative, kind in walk_files(disk, root):
@@ -104,21 +104,23 @@ def walk_files(disk: Disk, root: str) -> Iterator[tuple[str, Kind]]:
             path = posixpath.join(relative, entry.name)
             if entry.kind is Kind.DIRECTORY:
                 below.append(path)
-            elif not _is_internal(entry.name):
+            elif not is_internal(entry.name):
                 yield path, entry.kind
         pending += below
 
 
 def holds_files(disk: Disk, root: str) -> bool:
     """Say whether anything but locks, temporary files and local databases lies below a directory."""
-    return _is_directory(disk, root) and next(walk_files(disk, root), None) is not None
+    return is_directory(disk, root) and next(walk_files(disk, root), None) is not None
 
 
-def _is_internal(name: str) -> bool:
+def is_internal(name: str) -> bool:
+    """Say whether a name is that of a lock, a temporary file or a local database, which never moves."""
     return name.startswith((*_LOCAL_PREFIXES, ".takeover-")) or name == ".lock" or name.endswith(".tmp")
 
 
-def _is_directory(disk: Disk, path: str) -> bool:
+def is_directory(disk: Disk, path: str) -> bool:
+    """Say whether a directory is there; a link to one is none."""
     try:
         return disk.stat(path).kind is Kind.DIRECTORY
     except (FileNotFoundError, NotADirectoryError):
@@ -131,9 +133,14 @@ def _plan_file(disk: Disk, relative: str, source: str, target: str) -> FileMove 
         existing = disk.stat(target)
     except (FileNotFoundError, NotADirectoryError):
         return FileMove(relative, source, target, size)
-    if existing.kind is Kind.FILE and existing.size == size and _digest(disk, source) == _digest(disk, target):
+    if existing.kind is Kind.FILE and existing.size == size and files_equal(disk, source, target):
         return FileMove(relative, source, target, size, is_present=True)
     return None
+
+
+def files_equal(disk: Disk, one: str, other: str) -> bool:
+    """Say whether two files have the same bytes."""
+    return _digest(disk, one) == _digest(disk, other)
 
 
 def _digest(disk: Disk, path: str) -> bytes:
@@ -207,20 +214,21 @@ def clean_source(disk: Disk, plan: RelocationPlan, *, roots: tuple[str, ...], ch
     for move in plan.moves:
         check()
         try:
-            if disk.stat(move.source).size == move.size and _digest(disk, move.source) == _digest(disk, move.target):
+            if disk.stat(move.source).size == move.size and files_equal(disk, move.source, move.target):
                 disk.unlink(move.source)
         except FileNotFoundError:
             continue
     for root in roots:
-        if _is_directory(disk, root):
-            _prune_empty(disk, root)
+        if is_directory(disk, root):
+            prune_empty(disk, root)
 
 
-def _prune_empty(disk: Disk, directory: str) -> bool:
+def prune_empty(disk: Disk, directory: str) -> bool:
+    """Remove every directory below and at `directory` that holds nothing; returns whether it went itself."""
     is_empty = True
     for entry in disk.scandir(directory):
         path = posixpath.join(directory, entry.name)
-        if entry.kind is not Kind.DIRECTORY or not _prune_empty(disk, path):
+        if entry.kind is not Kind.DIRECTORY or not prune_empty(disk, path):
             is_empty = False
     if is_empty:
         disk.rmdir(directory)

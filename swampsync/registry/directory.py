@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import posixpath
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from swampsync.clock import Clock, format_timestamp
@@ -107,6 +108,26 @@ class Registry:
         """
         manifest = self.read_manifest(namespace)
         return self.change_members(namespace, lambda record: record.with_members([manifest.repo_id, repo_id]))
+
+    def withdraw(self, namespace: Namespace, repo_id: str) -> None:
+        """Give a namespace up that holds nothing any more; the caller holds its structural lock.
+
+        Killed in between, the owner's manifest still stands. The directory goes too if nothing is left in it.
+
+        Raises:
+            NotFound: Nobody has claimed it.
+            Conflict: Another repo owns it.
+        """
+        layout = self._scoped(namespace)
+        manifest = self.read_manifest(namespace)
+        if manifest.repo_id != repo_id:
+            raise taken(namespace, manifest)
+        for path in (layout.members_path(), layout.manifest_path()):
+            with suppress(FileNotFoundError):
+                self._disk.unlink(path)
+        with suppress(OSError):
+            self._disk.rmdir(layout.root)
+        self._disk.sync_directory(layout.base)
 
     def read_manifest(self, namespace: Namespace) -> NamespaceManifest:
         """Read who owns a namespace.

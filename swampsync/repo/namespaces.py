@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swampsync.config.config_file import write_config_file
 from swampsync.config.datastore import FilesystemSettings
@@ -15,6 +15,9 @@ from swampsync.maintenance.relocate import holds_files
 from swampsync.namespace import SOLO, Namespace
 from swampsync.registry import CheckResult, NamespaceManifest, validate_registry
 from swampsync.repo.parts import Parts
+
+if TYPE_CHECKING:
+    from swampsync.repo.migrating import Migrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,13 @@ class Namespaces:
         document = config.document.unset(("datastore", "namespace"))
         write_config_file(self._parts.world.disk, document, replaces=config.document)
         return previous
+
+    @property
+    def migrator(self) -> Migrator:
+        """Moves data between the un-namespaced place and the namespace."""
+        from swampsync.repo.migrating import Migrator
+
+        return Migrator(self._parts)
 
     def list(self) -> tuple[list[NamespaceManifest], list[tuple[str, str]]]:
         """List the namespaces of the datastore, and what could not be read."""
