@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,12 +12,15 @@ import typer
 from swampsync.cli.arguments import AllNamespaces, Cached, Model, ModelOption, Name, NameOption, choose
 from swampsync.cli.command import Cli, command
 from swampsync.cli.console import Console, count, format_size
+from swampsync.cli.moments import AsOf
 from swampsync.errors import InvalidInput, NotFound, printable
 
 if TYPE_CHECKING:
     from swampsync.repo import ModelListing, Repo, Version
+    from swampsync.repo.past import Past
 
 MAX_SHOWN_BYTES = 16 * 1024 * 1024
+Reader = Callable[["Version"], Iterator[bytes]]
 
 
 @command
@@ -35,12 +39,20 @@ def get(
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the content to a file, `-` for stdout.")
     ] = None,
     no_content: Annotated[bool, typer.Option("--no-content", help="Show the metadata only.")] = False,
+    as_of: AsOf = None,
     cached: Cached = False,
 ) -> None:
     """Show one version of a data artifact, or write its content to a file."""
     usage = "swamp data get <model> <data_name>"
     with cli.repo() as repo:
-        if workflow is not None:
+        read = repo.reading.read
+        if as_of is not None:
+            _refuse_with_as_of({"--workflow": workflow, "--run": run, "--cached": cached})
+            chosen = choose(model, model_option, "a model", usage)
+            past = _past(cli, repo, as_of, chosen)
+            found = past.get(chosen, choose(name, name_option, "a data name", usage), version=version)
+            read = past.read
+        elif workflow is not None:
             wanted = choose(name or model, name_option, "a data name", "swamp data get --workflow <name> <data_name>")
             found = repo.reading.get_of_workflow(workflow, wanted, run=run, version=version)
         else:
@@ -49,17 +61,17 @@ def get(
                 chosen, choose(name, name_option, "a data name", usage), version=version, is_cached=cached
             )
         if output is not None:
-            _write_content(cli, repo, found, output)
+            _write_content(cli, read, found, output)
         elif cli.console.is_json:
-            _print_json(cli.console, repo, found, has_content=not no_content)
+            _print_json(cli.console, repo, found, read if not no_content else None)
         else:
-            _print_text(cli.console, repo, found, has_content=not no_content)
+            _print_text(cli.console, repo, found, read if not no_content else None)
 
 
-def _write_content(cli: Cli, repo: Repo, version: Version, output: str) -> None:
+def _write_content(cli: Cli, read: Reader, version: Version, output: str) -> None:
     if output == "-":
         cli.console.stdout.flush()
-        for chunk in repo.reading.read(version):
+        for chunk in read(version):
             cli.console.stdout.buffer.write(chunk)
         cli.console.stdout.buffer.flush()
         return
@@ -73,19 +85,19 @@ def _write_content(cli: Cli, repo: Repo, version: Version, output: str) -> None:
     if os.path.exists(target) and not os.path.isfile(target):
         # A device or a pipe is written to; a file in its place would be another thing.
         with open(target, "wb") as file:
-            file.writelines(repo.reading.read(version))
+            file.writelines(read(version))
     else:
-        _replace_file(repo, version, target)
+        _replace_file(read, version, target)
     size = format_size(version.metadata.size or 0)
     cli.console.note(f"Wrote {version.metadata.name} v{version.metadata.version} ({size}) to {output}")
 
 
-def _replace_file(repo: Repo, version: Version, target: str) -> None:
+def _replace_file(read: Reader, version: Version, target: str) -> None:
     """Write a file under another name first: a part of the content must never look like the artifact."""
     partial = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.part")
     try:
         with open(partial, "xb") as file:
-            file.writelines(repo.reading.read(version))
+            file.writelines(read(version))
         if os.path.exists(target):
             shutil.copymode(target, partial)
         os.replace(partial, target)
@@ -95,14 +107,14 @@ def _replace_file(repo: Repo, version: Version, target: str) -> None:
         raise
 
 
-def _content(repo: Repo, version: Version) -> tuple[Any, str | None]:
+def _content(read: Reader, version: Version) -> tuple[Any, str | None]:
     """Return the content as a document holds it, and why it is left out if it is."""
     import json
 
     size = version.metadata.size
     if size is not None and size > MAX_SHOWN_BYTES:
         return None, f"{format_size(size)} is above the {format_size(MAX_SHOWN_BYTES)} that are shown; use --output"
-    body = b"".join(repo.reading.read(version))
+    body = b"".join(read(version))
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -115,13 +127,13 @@ def _content(repo: Repo, version: Version) -> tuple[Any, str | None]:
     return text, None
 
 
-def _print_json(console: Console, repo: Repo, version: Version, *, has_content: bool) -> None:
+def _print_json(console: Console, repo: Repo, version: Version, read: Reader | None) -> None:
     from swampsync.cli.documents import get_document
 
     path = os.path.relpath(version.content_path, repo.directory)
     document = get_document(version.model, version.metadata, path)
-    if has_content:
-        content, reason = _content(repo, version)
+    if read is not None:
+        content, reason = _content(read, version)
         if reason is None:
             document["content"] = content
         else:
@@ -129,7 +141,7 @@ def _print_json(console: Console, repo: Repo, version: Version, *, has_content: 
     console.document(document)
 
 
-def _print_text(console: Console, repo: Repo, version: Version, *, has_content: bool) -> None:
+def _print_text(console: Console, repo: Repo, version: Version, read: Reader | None) -> None:
     import json
 
     m = version.metadata
@@ -147,9 +159,9 @@ def _print_text(console: Console, repo: Repo, version: Version, *, has_content: 
         lines.insert(2, f"Namespace: {version.namespace}")
     for line in lines:
         console.line(printable(line))
-    if not has_content:
+    if read is None:
         return
-    content, reason = _content(repo, version)
+    content, reason = _content(read, version)
     console.line()
     if reason is not None:
         console.note(reason)
@@ -164,6 +176,25 @@ def _plain(line: str) -> str:
     return "\t".join(printable(part) for part in line.split("\t"))
 
 
+def _past(cli: Cli, repo: Repo, as_of: str, model: str) -> Past:
+    """Read the log up to where it is asked for, in the namespace that the model names."""
+    from swampsync.cli.moments import parse_as_of
+    from swampsync.namespace import parse_scoped_name
+
+    namespace = parse_scoped_name(model)[0] if model else None
+    past = repo.history.at(parse_as_of(as_of, repo.clock), namespace=namespace)
+    if not cli.console.is_json:
+        cli.console.note(f"As of commit {past.seq}")
+    return past
+
+
+def _refuse_with_as_of(options: Mapping[str, object]) -> None:
+    """Refuse options that say nothing of the past."""
+    for option, value in options.items():
+        if value:
+            raise InvalidInput(f"{option} and --as-of do not go together", hint=f"leave {option} out")
+
+
 @command
 def list_(
     cli: Cli,
@@ -175,6 +206,7 @@ def list_(
     ] = None,
     run: Annotated[str | None, typer.Option("--run", help="Id of the workflow run.")] = None,
     all_namespaces: AllNamespaces = False,
+    as_of: AsOf = None,
     cached: Cached = False,
 ) -> None:
     """List the data of a model, or all models."""
@@ -182,7 +214,15 @@ def list_(
 
     chosen = model if model is not None else model_option
     with cli.repo() as repo:
-        if workflow is not None:
+        if as_of is not None:
+            unfit = {"--workflow": workflow, "--run": run, "--all-namespaces": all_namespaces, "--cached": cached}
+            _refuse_with_as_of(unfit)
+            past = _past(cli, repo, as_of, chosen or "")
+            if chosen is None:
+                list_models(cli.console, repo, past.list_models())
+            else:
+                list_artifacts(cli.console, repo, past.list(chosen, data_type=type))
+        elif workflow is not None:
             list_workflow(cli.console, repo, workflow, run=run, data_type=type)
         elif chosen is None:
             with cli.console.progress("Cataloguing") as bar:
@@ -203,6 +243,7 @@ def versions(
     model_option: ModelOption = None,
     name_option: NameOption = None,
     follow: Annotated[bool, typer.Option("--follow", help="Show the history under former names too.")] = False,
+    as_of: AsOf = None,
 ) -> None:
     """List the versions of a data artifact, newest first."""
     from swampsync.cli.documents import versions_document
@@ -211,7 +252,11 @@ def versions(
     with cli.repo() as repo:
         chosen = choose(model, model_option, "a model", usage)
         wanted = choose(name, name_option, "a data name", usage)
-        owner, history = repo.reading.versions(chosen, wanted, follow=follow)
+        if as_of is not None:
+            _refuse_with_as_of({"--follow": follow})
+            owner, history = _past(cli, repo, as_of, chosen).versions(chosen, wanted)
+        else:
+            owner, history = repo.reading.versions(chosen, wanted, follow=follow)
     document = versions_document(owner, wanted, [m for m in history if m.name == wanted])
     if follow:
         former = list(dict.fromkeys(m.name for m in history if m.name != wanted))

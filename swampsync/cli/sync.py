@@ -1,4 +1,4 @@
-"""`swamp datastore sync` and `swamp datastore log`."""
+"""`swamp datastore sync`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from swampsync.cli.sync_output import show_report
 from swampsync.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from swampsync.repo import Repo
 
 
@@ -76,35 +74,3 @@ def _refresh(cli: Cli, repo: Repo) -> int:
     else:
         cli.console.line("The datastore is a directory, where nothing travels. The catalog was refreshed.")
     return 0
-
-
-@command
-def log(
-    cli: Cli,
-    path: Annotated[str | None, typer.Option("--path", metavar="PATH", help="Only commits that touched it.")] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="WHEN", help="A duration (2d) or an ISO time.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="At most so many.", min=1)] = 20,
-) -> None:
-    """Show who changed what, newest first."""
-    with cli.repo() as repo:
-        moment = _parse_moment(since, repo) if since is not None else None
-        entries = repo.synchroniser.log(path=path, since=moment, limit=limit)
-    if cli.console.is_json:
-        cli.console.document({"commits": [entry.to_json() for entry in entries], "total": len(entries)})
-        return
-    rows = [(str(e.seq), e.at[:19], e.author, e.kind, f"+{e.put}", f"-{e.removed}") for e in entries]
-    cli.console.table(("seq", "at", "author", "kind", "put", "removed"), rows)
-
-
-def _parse_moment(text: str, repo: Repo) -> datetime:
-    from swampsync.artifacts.lifetimes import parse_duration
-    from swampsync.clock import parse_timestamp
-
-    if text[:1].isdigit() and "T" not in text and "-" not in text:
-        return repo.clock.now() - parse_duration(text)
-    try:
-        return parse_timestamp(text)
-    except ValueError as error:
-        raise InvalidInput(f"`{text}` is neither a duration nor a time", hint="--since 2d") from error

@@ -30,7 +30,7 @@ COMMANDS: Final[dict[tuple[str, ...], str]] = {
     ("data", "search"): "data_search:search",
     ("data", "query"): "query:query",
     ("datastore", "sync"): "sync:sync",
-    ("datastore", "log"): "sync:log",
+    ("datastore", "log"): "history:log",
     ("datastore", "status"): "datastore:status",
     ("datastore", "setup", "filesystem"): "datastore:setup_filesystem",
     ("datastore", "setup", "s3"): "datastore_s3:setup_s3",

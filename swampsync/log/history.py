@@ -1,4 +1,4 @@
-"""History: who changed what, what was true then, and what can be brought back.
+"""History: who changed what, and what was true then.
 
 Times are the store's, which go up with the numbers; those that writers put into commits are for people.
 """
@@ -6,16 +6,15 @@ Times are the store's, which go up with the numbers; those that writers put into
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from swampsync.backends.base import ObjectNotFound
+from swampsync.clock import format_timestamp
 from swampsync.errors import NotFound
-from swampsync.log.checkpoint import readable_checkpoints
+from swampsync.log.checkpoint import list_checkpoints, readable_checkpoints
 from swampsync.log.commit import PublishedCommit
 from swampsync.log.log import Log
-from swampsync.log.paths import version_files
-from swampsync.log.rows import ArtifactRow, FilePut
+from swampsync.log.paths import is_below
 from swampsync.log.state import NamespaceState
 from swampsync.log.tail import BEGINNING, Freshness, tail
 
@@ -84,66 +83,51 @@ def read_state_at(log: Log, seq: int) -> NamespaceState:
         state.apply(published.commit, log.rows(published.commit))
         if published.commit.seq == seq:
             return state
+    if seq < state.seq:
+        raise NotFound(
+            f"commit {seq} belongs to an earlier life of the namespace, which was deleted since",
+            hint="swamp datastore log",
+        )
     raise NotFound(f"the log has no commit {seq}: its newest is {state.seq}", hint="swamp datastore log")
 
 
-@dataclass(frozen=True, slots=True)
-class Undelete:
-    """Something that existed and does not any more.
-
-    Args:
-        path: Of the file; of a version its directory.
-        content: What is known of the content; its `object_path` says where it still lies.
-        artifact: A version's metadata.
-        is_whole: Whether the objects are still there; what vacuum took cannot be brought back.
-    """
-
-    path: str
-    content: FilePut
-    artifact: ArtifactRow | None
-    is_whole: bool
-
-
-def plan_undelete(log: Log, *, then: NamespaceState, now: NamespaceState, path: str = "") -> list[Undelete]:
-    """Find what existed at an earlier commit, does not now, and whether its objects are still there.
-
-    Objects may be vacuumed at any moment: whoever brings something back reads its content and puts it again under keys
-    of its own, as with any other push.
+def find_head(log: Log, *, known: int = 0) -> int:
+    """Return the newest commit's number, 0 for none; one listing if the number of one near it is known.
 
     Args:
         log: Whose.
-        then: The earlier state.
-        now: The state at the head.
-        path: Only this path and what is below it.
+        known: A commit that existed once; the newest checkpoint's serves where none is known.
     """
-    found: list[tuple[str, FilePut, ArtifactRow | None]] = []
-    versions: set[str] = set()
-    for row in then.artifacts():
-        directory = f"{row.artifact}/{row.version}"
-        _, raw = version_files(directory)
-        file = then.files.get(raw)
-        if file is None or now.exists(row.path) or not _is_below(directory, path):
-            continue
-        versions.add(raw)
-        found.append((directory, FilePut(raw, *file), row))
-    for name, file in then.files.items():
-        if name not in versions and not now.exists(name) and _is_below(name, path):
-            found.append((name, FilePut(name, *file), None))
-    found.sort(key=lambda entry: entry[0])
-    are_there = log.side_by_side(lambda entry: _is_there(log, entry[1]), found)
-    return [Undelete(*entry, is_whole=is_whole) for entry, is_whole in zip(found, are_there, strict=True)]
+    start = known or next((entry.seq for entry in list_checkpoints(log, limit=1)), 0)
+    entries = log.list_commits(start)
+    if not entries and start:  # the log was replaced by a shorter one
+        entries = log.list_commits(0)
+    return entries[-1].seq if entries else 0
 
 
-def _is_there(log: Log, content: FilePut) -> bool:
-    try:
-        return log.store.head(log.layout.key(content.object_path)).size == content.size
-    except ObjectNotFound:
-        return False
+def find_commit_as_of(log: Log, when: int | datetime, *, head: int) -> int:
+    """Return the number of the commit that was the newest at a time, or check that a number exists.
+
+    Raises:
+        NotFound: The log began later, or does not reach so far.
+    """
+    if head == 0:
+        raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
+    if isinstance(when, int):
+        if not 0 < when <= head:
+            raise NotFound(
+                f"the log has no commit {when}: its commits are 1 to {head}", hint=f"--as-of {head}, or a time"
+            )
+        return when
+    found = find_commit_at(log, when, head=head)
+    if found == 0:
+        first = format_timestamp(log.store.head(log.layout.log_key(1)).modified_at)
+        raise NotFound(
+            f"nothing was published yet at {format_timestamp(when)}: the first commit is of {first}",
+            hint=f"--as-of {first}",
+        )
+    return found
 
 
 def _touches(log: Log, published: PublishedCommit, path: str) -> bool:
-    return any(_is_below(row.path, path) for row in log.rows(published.commit))
-
-
-def _is_below(path: str, directory: str) -> bool:
-    return not directory or path == directory or path.startswith(f"{directory}/")
+    return any(is_below(row.path, path) for row in log.rows(published.commit))

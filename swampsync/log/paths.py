@@ -84,3 +84,8 @@ def parse_version_path(path: str) -> VersionPath | None:
 def version_files(version_directory: str) -> tuple[str, str]:
     """Name the two files that a version consists of; who removes a version removes both."""
     return f"{version_directory}/{METADATA_FILE}", f"{version_directory}/{RAW_FILE}"
+
+
+def is_below(path: str, directory: str) -> bool:
+    """Say whether a path is a directory's, or lies in it; everything lies in the empty one."""
+    return not directory or path == directory or path.startswith(f"{directory}/")

@@ -17,6 +17,7 @@ from swampsync.repo.world import World
 
 if TYPE_CHECKING:
     from swampsync.repo.datastore import Datastore
+    from swampsync.repo.history import History
     from swampsync.repo.lock_view import LockView
     from swampsync.repo.models import Models
     from swampsync.repo.namespaces import Namespaces
@@ -39,6 +40,7 @@ class Repo:
         reading: Get, list, search: what `data` can do without writing, loaded faster.
         data: Put, get, list, search, delete, rename.
         structural: gc, prune, reindex, compact: what has the namespace to itself.
+        history: Who changed what, and what was true then.
         locks: Who holds what.
         namespaces: Claim, join, list, describe.
         datastore: Where data lives.
@@ -200,6 +202,13 @@ class Repo:
         from swampsync.repo.synchronising import Synchroniser
 
         return Synchroniser(self._parts)
+
+    @cached_property
+    def history(self) -> History:
+        """Who changed what, and what was true then; only where the datastore is a bucket."""
+        from swampsync.repo.history import History
+
+        return History(self._parts)
 
     @cached_property
     def structural(self) -> Structural:

@@ -1,16 +1,14 @@
-"""`datastore sync` and `datastore log`: bringing a repo and its datastore together, and saying what that did."""
+"""`datastore sync`: bringing a repo and its datastore together, and saying what that did."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from swampsync.backends.counting import RequestCounts
-from swampsync.clock import format_timestamp
 from swampsync.config.datastore import Hydration
-from swampsync.errors import NotFound, Refused, SwampsyncError
+from swampsync.errors import Refused, SwampsyncError
 from swampsync.log.paths import RAW_FILE
 from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
@@ -130,33 +128,6 @@ class SyncReport:
         return document
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntryView:
-    """A commit as `datastore log` shows it."""
-
-    seq: int
-    id: str
-    kind: str
-    author: str
-    repo_id: str
-    at: str
-    put: int
-    removed: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Make a document of it."""
-        return {
-            "seq": self.seq,
-            "id": self.id,
-            "kind": self.kind,
-            "author": self.author,
-            "repoId": self.repo_id,
-            "at": self.at,
-            "put": self.put,
-            "removed": self.removed,
-        }
-
-
 class Synchroniser:
     """Brings a repo's clone and its bucket together."""
 
@@ -269,23 +240,3 @@ class Synchroniser:
     def pending(self) -> list[PendingEntry]:
         """List what is to be published."""
         return self._syncer.pending().entries()
-
-    def log(self, *, path: str | None = None, since: datetime | None = None, limit: int = 20) -> list[LogEntryView]:
-        """List the newest commits, after looking at the log.
-
-        Raises:
-            NotFound: Nothing was ever published.
-        """
-        from swampsync.log.history import iterate_history
-
-        head = self._syncer.pull(check=self._parts.syncing.deadline()).position
-        if head.seq == 0:
-            raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
-        found: list[LogEntryView] = []
-        for published in iterate_history(self._syncer.clone.log, head=head.seq, path=path, since=since):
-            c = published.commit
-            at = format_timestamp(published.published_at) if published.published_at is not None else c.at
-            found.append(LogEntryView(c.seq, c.id, c.kind, c.author, c.repo_id, at, c.counts.put, c.counts.remove))
-            if len(found) >= limit:
-                break
-        return found

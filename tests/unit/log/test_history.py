@@ -10,9 +10,10 @@ from swampsync.backends.base import Create
 from swampsync.errors import DataError, NotFound
 from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.commit import PublishedCommit
-from swampsync.log.history import find_commit_at, iterate_history, plan_undelete, read_state_at
+from swampsync.log.history import find_commit_at, iterate_history, read_state_at
 from swampsync.log.state import NamespaceState
 from swampsync.log.tail import Position
+from swampsync.log.undelete import plan_undelete
 from tests.unit.log.conftest import Ids, World, Writer, artifact_path, draft, file_put, remove_version, version
 
 DAY = 24 * 3600.0

@@ -1,0 +1,56 @@
+"""`swamp datastore log`: who changed what in a bucket."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from swampsync.cli.command import Cli, command
+from swampsync.cli.console import count
+
+
+@command
+def log(
+    cli: Cli,
+    path: Annotated[
+        str | None, typer.Option("--path", metavar="PATH", help="Only commits that touched it or what is below it.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", help="A duration (2d) or an ISO time.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="At most so many.", min=1)] = 20,
+) -> None:
+    """Show who changed what, newest first."""
+    from swampsync.cli.moments import parse_moment
+
+    with cli.repo() as repo:
+        moment = None if since is None else parse_moment(since, repo.clock, option="--since")
+        listing = repo.history.entries(path=path, since=moment, limit=limit)
+    entries = listing.entries
+    if cli.console.is_json:
+        commits = [entry.to_json() for entry in entries]
+        cli.console.document({"commits": commits, "total": len(entries), "limited": listing.is_limited})
+        return
+    if not entries:
+        cli.console.note("No commit matches.")
+        return
+    rows = [
+        (str(e.seq), _shown(e.at), e.user, e.host, e.kind, _plus(e.versions), _plus(e.files), _minus(e.removed))
+        for e in entries
+    ]
+    cli.console.table(("seq", "time (utc)", "user", "host", "kind", "versions", "files", "removed"), rows)
+    if listing.is_limited:
+        cli.console.note(f"Only the newest {count(len(entries), 'commit')}: --limit N shows more.")
+
+
+def _shown(at: str) -> str:
+    return at[:19].replace("T", " ")
+
+
+def _plus(number: int) -> str:
+    return f"+{number:,}" if number else ""
+
+
+def _minus(number: int) -> str:
+    return f"-{number:,}" if number else ""

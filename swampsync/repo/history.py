@@ -1,0 +1,184 @@
+"""What the log of a bucket's namespace knows of the past: who changed what, and what was true then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from swampsync.clock import format_timestamp
+from swampsync.errors import NotFound, Refused
+from swampsync.log.commit import Commit, PublishedCommit
+from swampsync.log.history import find_commit_as_of, find_head, iterate_history, read_state_at
+from swampsync.log.log import Log
+from swampsync.log.paths import METADATA_FILE, parse_version_path
+from swampsync.log.rows import Removal
+from swampsync.namespace import Namespace
+from swampsync.repo.parts import Parts
+
+if TYPE_CHECKING:
+    from swampsync.repo.past import Past
+
+AsOf = int | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntryView:
+    """A commit as `datastore log` shows it.
+
+    Args:
+        seq: Its number.
+        id: Its id.
+        kind: The command.
+        user: Who ran it.
+        host: Where.
+        repo_id: Of whose clone.
+        tool: Name and version of the program.
+        at: When it was published, by the store's clock; by the writer's where the store does not tell.
+        versions: Versions that it put.
+        files: Other files that it put.
+        removed: Versions and other files that it removed.
+    """
+
+    seq: int
+    id: str
+    kind: str
+    user: str
+    host: str
+    repo_id: str
+    tool: str
+    at: str
+    versions: int
+    files: int
+    removed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Make a document of it."""
+        return {
+            "seq": self.seq,
+            "id": self.id,
+            "kind": self.kind,
+            "author": f"{self.user}@{self.host}" if self.host else self.user,
+            "user": self.user,
+            "host": self.host,
+            "repoId": self.repo_id,
+            "tool": self.tool,
+            "at": self.at,
+            "put": self.versions + self.files,
+            "versions": self.versions,
+            "files": self.files,
+            "removed": self.removed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LogListing:
+    """The newest commits, and whether there are more."""
+
+    entries: tuple[LogEntryView, ...]
+    is_limited: bool
+
+
+def require_log(parts: Parts, what: str) -> None:
+    """Make sure that there is a log to look at.
+
+    Raises:
+        Refused: The datastore is a directory.
+    """
+    if not parts.config.is_remote:
+        raise Refused(
+            f"the datastore is a directory, which keeps no log: {what}",
+            hint="a bucket has one: swamp datastore setup s3 --bucket BUCKET",
+        )
+
+
+def log_of(parts: Parts, namespace: Namespace) -> Log:
+    """Return the log of a namespace; sends nothing."""
+    return parts.syncing.syncer_of(namespace).clone.log
+
+
+def head_of(parts: Parts, namespace: Namespace) -> int:
+    """Find the newest commit of a namespace; takes nothing in."""
+    position = parts.state.positions.find(namespace.name)
+    return find_head(log_of(parts, namespace), known=0 if position is None else position.seq)
+
+
+class History:
+    """Looks into the log of the namespace that the repo acts in, or of another one.
+
+    Args:
+        parts: Of the repo.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def entries(self, *, path: str | None = None, since: datetime | None = None, limit: int = 20) -> LogListing:
+        """List the newest commits; asks the bucket, and takes nothing in.
+
+        Args:
+            path: Only commits that put or removed this path, relative to the namespace, or something below it.
+            since: Only those published at or after this time.
+            limit: At most so many.
+
+        Raises:
+            NotFound: Nothing was ever published.
+            Refused: The datastore is a directory.
+        """
+        require_log(self._parts, "nobody wrote down who changed what")
+        log, head = log_of(self._parts, self._parts.namespace), head_of(self._parts, self._parts.namespace)
+        if head == 0:
+            raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
+        found: list[LogEntryView] = []
+        for published in iterate_history(log, head=head, path=path, since=since):
+            if len(found) == limit:
+                return LogListing(tuple(found), is_limited=True)
+            found.append(_view(log, published))
+        return LogListing(tuple(found), is_limited=False)
+
+    def at(self, when: AsOf, *, namespace: Namespace | None = None) -> Past:
+        """Read what was true at a commit, or at a time by the store's clock; asks the bucket, and takes nothing in.
+
+        Args:
+            when: The number of a commit, or a time.
+            namespace: Whose log; the namespace that the repo acts in by default.
+
+        Raises:
+            NotFound: The log does not reach so far back or forward.
+            DataError: The state of then can no longer be read.
+            Refused: The datastore is a directory.
+        """
+        require_log(self._parts, "it has what is there now, and no past")
+        from swampsync.repo.past import Past
+
+        chosen = self._parts.namespace if namespace is None else namespace
+        log = log_of(self._parts, chosen)
+        seq = find_commit_as_of(log, when, head=head_of(self._parts, chosen))
+        return Past(self._parts, chosen, read_state_at(log, seq))
+
+
+def _view(log: Log, published: PublishedCommit) -> LogEntryView:
+    commit = published.commit
+    user, _, host = commit.author.partition("@")
+    return LogEntryView(
+        seq=commit.seq,
+        id=commit.id,
+        kind=commit.kind,
+        user=user,
+        host=host,
+        repo_id=commit.repo_id,
+        tool=commit.tool,
+        at=commit.at if published.published_at is None else format_timestamp(published.published_at),
+        versions=commit.counts.artifacts,
+        files=commit.counts.put - commit.counts.artifacts,
+        removed=_count_removed(log, commit),
+    )
+
+
+def _count_removed(log: Log, commit: Commit) -> int:
+    """Count what people would: the removal of a version names both of its files."""
+    if not commit.counts.remove:
+        return 0
+    paths = (row.path for row in log.rows(commit) if isinstance(row, Removal))
+    versions = (parse_version_path(path) for path in paths)
+    return sum(1 for version in versions if version is None or version.file != METADATA_FILE)
