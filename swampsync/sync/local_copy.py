@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from swampsync.artifacts.latest import settle_marker
@@ -114,10 +114,27 @@ class LocalCopy:
         return self.write(relative, (body,), size=len(body), sha256=sha256, is_only_one=is_only_one)
 
     def copy(self, source: str, target: str, *, size: int, sha256: str) -> DiskStat:
-        """Write a file with the content of another one, which must have a size and digest and may be the only one."""
+        """Write a file with the first `size` bytes of another one, which must have a digest and may be the only ones.
+
+        Raises:
+            WrongContent: They are other bytes; nothing was changed.
+        """
         with self.open(source) as stream:
-            chunks = iter(lambda: stream.read(1 << 20), b"")
-            return self.write(target, chunks, size=size, sha256=sha256, is_only_one=True)
+            return self.write(target, _take(stream, size), size=size, sha256=sha256, is_only_one=True)
+
+    def move(self, source: str, target: str) -> None:
+        """Give a file another path; that it lies there already, from an earlier try, is success."""
+        path = self.path(target)
+        self._make_directory(path.rpartition("/")[0])
+        with contextlib.suppress(FileNotFoundError):
+            self._disk.rename(self.path(source), path)
+
+    def cut(self, relative: str, *, size: int) -> None:
+        """Take off what lies behind the first `size` bytes of a file."""
+        path = self.path(relative)
+        self._guard(path.rpartition("/")[0])
+        with self._disk.open_write(path, WriteMode.APPEND) as file:
+            file.truncate(size)
 
     def remove(self, relative: str) -> None:
         """Remove a file and the directories that it leaves empty."""
@@ -183,3 +200,9 @@ class LocalCopy:
         root = self._layout.root
         if self._disk.realpath(path) != self._disk.realpath(root) + path[len(root) :]:
             raise Refused(f"`{path}` goes through a symbolic link; nothing is written or removed there", key=path)
+
+
+def _take(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    while size and (chunk := stream.read(min(size, 1 << 20))):
+        size -= len(chunk)
+        yield chunk

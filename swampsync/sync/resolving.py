@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from swampsync.artifacts.metadata_yaml import format_metadata, parse_metadata
 from swampsync.catalog.files import FileRecord, FileState
 from swampsync.catalog.rows import ArtifactKey
+from swampsync.disk import DiskStat
 from swampsync.errors import DataError
 from swampsync.log.conflict_copies import ancestors
 from swampsync.log.conflicts import Decision, NewerChanges, Verdict, check_plan
@@ -176,12 +177,18 @@ class Resolver:
         return False
 
     def _copy_content(self, record: FileRecord, path: str) -> FileRecord:
-        """Copy content to another path of the copy; what cannot be read now is found out when it is published."""
-        signature = (0, 0, 0)
-        with contextlib.suppress(OSError, DataError):
+        """Copy content to another path of the copy.
+
+        What cannot be copied is moved as it is, never left where others' content comes: why it cannot be read, or is
+        not what was recorded, is found out when it is published.
+        """
+        stat: DiskStat | None
+        try:
             stat = self._copy.copy(record.path, path, size=record.size, sha256=record.sha256)
-            signature = stat.signature
-        mtime, ctime, inode = signature
+        except (OSError, DataError):
+            self._copy.move(record.path, path)
+            stat = self._copy.stat(path)
+        mtime, ctime, inode = (0, 0, 0) if stat is None else stat.signature
         return record._replace(
             path=path, state=FileState.PENDING, mtime_ns=mtime, ctime_ns=ctime, inode=inode, key=None, etag=None
         )

@@ -88,6 +88,9 @@ def make_upload(clone: Clone, entry: PendingEntry, *, is_resumed: bool) -> Uploa
 def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
     """Upload one entry; called from many threads.
 
+    Exactly as many bytes go up as were recorded: what lies behind them is of an append that was killed before it was
+    acknowledged.
+
     Raises:
         KeyTaken: Somebody else has its number or key.
         WrongContent: The local file does not hold what was recorded.
@@ -95,9 +98,13 @@ def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
     """
     entry, record = item.entry, item.record
     if record.size <= STREAM_BYTES:
-        body = copy.read(record.path)
+        with copy.open(record.path) as stream:
+            body = stream.read(record.size)
+            is_longer = bool(stream.read(1))
         if hashlib.sha256(body).hexdigest() != record.sha256:
             raise WrongContent(f"`{record.path}` was changed after it was recorded", key=record.path)
+        if is_longer:
+            _cut(copy, item)
         _claim(clone, item)
         _create(clone, clone.layout.key(entry.key or record.path), body)
         return
@@ -106,10 +113,20 @@ def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
         key = clone.layout.key(entry.key or record.path)
         if item.is_resumed and _is_whole(clone, key, record):
             return
-        counted = _Digested(stream)
+        counted = _Digested(stream, record.size)
         clone.log.store.put_stream(key, cast("BinaryIO", counted))
+        is_longer = bool(stream.read(1))
     if counted.digest.hexdigest() != record.sha256:
         raise WrongContent(f"`{record.path}` was changed after it was recorded", key=record.path)
+    if is_longer:
+        _cut(copy, item)
+
+
+def _cut(copy: LocalCopy, item: Upload) -> None:
+    """Undo what a killed append has left in the copy."""
+    copy.cut(item.record.path, size=item.record.size)
+    if item.metadata is not None:
+        copy.write_bytes(f"{item.entry.path}/{METADATA_FILE}", item.metadata)
 
 
 def _claim(clone: Clone, item: Upload) -> None:
@@ -141,14 +158,16 @@ def _is_whole(clone: Clone, key: ObjectKey, record: FileRecord) -> bool:
 
 
 class _Digested:
-    """A file whose bytes are hashed as they are read."""
+    """The first bytes of a file, hashed as they are read."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, size: int) -> None:
         self._stream = stream
+        self._left = size
         self.digest = hashlib.sha256()
 
     def read(self, size: int = -1, /) -> bytes:
-        data = self._stream.read(_CHUNK if size < 0 else size)
+        data = self._stream.read(min(self._left, _CHUNK if size < 0 else size))
+        self._left -= len(data)
         self.digest.update(data)
         return data
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO, NoReturn
 
 from swampsync.disk import Disk, DiskEntry, DiskFile, DiskStat, WriteMode
 
@@ -20,11 +21,13 @@ class DyingDisk:
     Args:
         disk: Where the work is done.
         lives: How many writing operations are let through.
+        on_death: Called at the moment of the kill, before the unwinding code of the process could do anything.
     """
 
-    def __init__(self, disk: Disk, *, lives: int) -> None:
+    def __init__(self, disk: Disk, *, lives: int, on_death: Callable[[], None] | None = None) -> None:
         self._disk = disk
         self._lives = lives
+        self._on_death = on_death
         self.operations = 0
 
     @property
@@ -37,9 +40,23 @@ class DyingDisk:
             raise Killed
         return self._disk
 
+    def kill(self) -> NoReturn:
+        """Kill the process now; raises `Killed`."""
+        if not self.is_dead:
+            self._lives = self.operations - 1
+            if self._on_death is not None:
+                self._on_death()
+        raise Killed
+
+    def check(self) -> None:
+        """Raise `Killed` if the process is dead."""
+        self._read()
+
     def spend(self) -> Disk:
         """Count one writing operation; raises `Killed` instead of the one too many."""
         self.operations += 1
+        if self.operations == self._lives + 1 and self._on_death is not None:
+            self._on_death()
         return self._read()
 
     def open_read(self, path: str) -> BinaryIO:
