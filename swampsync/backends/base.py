@@ -190,6 +190,10 @@ class Throttled(Unavailable):
     code = "throttled"
 
 
+class NotConnected(Unavailable):
+    """There was no connection, so that nothing was sent: refused, timed out, or no such host."""
+
+
 class CredentialsExpired(AccessDenied):
     """The credentials were valid once."""
 
@@ -200,7 +204,7 @@ class ObjectStore(Protocol):
     """Where bytes live.
 
     Every method may raise, with the key in `error.key`: `AccessDenied` (`CredentialsExpired`), `Unavailable`
-    (`Throttled`; also time-outs and broken connections), `BucketNotFound`, `ObjectStoreRefused`. After
+    (`Throttled`, `NotConnected`; also time-outs and broken connections), `BucketNotFound`, `ObjectStoreRefused`. After
     `Unavailable` from a put nobody knows whether it was done. Methods may be called from many threads.
     """
 

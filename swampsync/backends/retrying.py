@@ -16,6 +16,7 @@ from swampsync.backends.base import (
     Create,
     GetResult,
     IfMatch,
+    NotConnected,
     ObjectExists,
     ObjectInfo,
     ObjectNotFound,
@@ -26,7 +27,7 @@ from swampsync.backends.base import (
     PutResult,
 )
 from swampsync.backends.conditional_put import Verdict, judge_conditional_put, look_at
-from swampsync.backends.patience import Patience, RetryPolicy
+from swampsync.backends.patience import Patience, Reach, RetryPolicy
 from swampsync.clock import Clock
 from swampsync.errors import SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey
@@ -64,6 +65,7 @@ class Retrying:
         self._clock = clock
         self._rng = rng
         self._policy = policy or RetryPolicy()
+        self._reach = Reach()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -132,7 +134,7 @@ class Retrying:
             listing = self._begin_list(prefix, start if last is None else last)
             while True:
                 try:
-                    info = next(listing, None)
+                    info = self._ask(lambda: next(listing, None))  # noqa: B023 called at once
                 except Unavailable as error:
                     patience.wait_after(error)
                     break
@@ -152,13 +154,25 @@ class Retrying:
         return self._repeat(lambda: list(self._store.list_dirs(prefix)))
 
     def _patience(self) -> Patience:
-        return Patience(self._policy, clock=self._clock, rng=self._rng)
+        return Patience(self._policy, clock=self._clock, rng=self._rng, reach=self._reach)
+
+    def _ask(self, ask: Callable[[], T]) -> T:
+        """Ask once, and take note of whether there was an answer; a failure that is repeated is noted with the wait."""
+        try:
+            answer = ask()
+        except Unavailable:
+            raise
+        except SwampsyncError as error:
+            self._reach.note(error)
+            raise
+        self._reach.note(None)
+        return answer
 
     def _repeat(self, ask: Callable[[], T]) -> T:
         patience = self._patience()
         while True:
             try:
-                return ask()
+                return self._ask(ask)
             except Unavailable as error:
                 patience.wait_after(error)
 
@@ -197,14 +211,17 @@ class Retrying:
             failure: ObjectExists | PreconditionFailed | Unavailable
             may_repeat = True
             try:
-                return self._store.put(key, body, mode)
+                return self._ask(lambda: self._store.put(key, body, mode))
             except (ObjectExists, PreconditionFailed) as error:
                 failure = error
                 refusals += 1
                 may_repeat = refusals < _MAX_REFUSALS
+            except NotConnected as error:
+                patience.wait_after(error)
+                continue  # nothing was sent: there is nothing to look for
             except Unavailable as error:
                 failure = error
-                may_repeat = patience.wait()  # out of patience or not, we look what became of it
+                may_repeat = patience.wait(error)  # out of patience or not, we look what became of it
             found = self._look(key, max(len(body), 1), patience)
             verdict = judge_conditional_put(mode, look_at(mode, body, found))
             if verdict is Verdict.DONE and found is not None and found.info.etag is not None:
@@ -219,7 +236,7 @@ class Retrying:
     def _look(self, key: ObjectKey, length: int, patience: Patience) -> GetResult | None:
         while True:
             try:
-                return self._store.get(key, length=length)
+                return self._ask(lambda: self._store.get(key, length=length))
             except ObjectNotFound:
                 return None
             except Unavailable as error:

@@ -124,13 +124,14 @@ def _find_trouble(head: str, debug: str) -> Trouble:
         return Trouble.FOREIGN_KEY
     if "redirect" in head:
         return Trouble.REDIRECT
-    if "TimedOut" in debug or "kind: Timeout" in debug:
+    # A connection that was not made in time is none: nothing was sent.
+    if "ConnectError(" not in debug and ("TimedOut" in debug or "kind: Timeout" in debug):
         return Trouble.TIMEOUT
     if "dns error" in debug:
         return Trouble.DNS
     if "certificate" in debug.lower() or "InvalidCertificate" in debug:
         return Trouble.CERTIFICATE
-    if "kind: Connect," in debug:
+    if "kind: Connect," in debug or "ConnectError(" in debug:
         return Trouble.CONNECT
     if "Parse(" in debug or "Unable to extract metadata" in head or "Got invalid" in head:
         return Trouble.GARBAGE

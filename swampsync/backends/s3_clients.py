@@ -104,7 +104,8 @@ class S3Clients:
         patience = timedelta(seconds=self._options.request_timeout_seconds)
         options: dict[str, Any] = {
             "allow_http": endpoint.startswith("http://"),
-            "connect_timeout": min(patience, timedelta(seconds=_CONNECT_SECONDS)),
+            # Shorter than the patience with an answer, so that it is known that nothing was sent.
+            "connect_timeout": min(patience * 0.75, timedelta(seconds=_CONNECT_SECONDS)),
         }
         if use is Use.SMALL:
             # Not a limit on the whole: a large object may take long as long as it flows.

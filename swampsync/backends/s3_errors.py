@@ -11,6 +11,7 @@ from typing import Final
 from swampsync.backends.base import (
     BucketNotFound,
     CredentialsExpired,
+    NotConnected,
     NotSupported,
     ObjectExists,
     ObjectNotFound,
@@ -173,9 +174,9 @@ def _translate_trouble(answer: Answer, operation: Operation, key: str | None, op
                 key=key,
             )
         case Trouble.DNS:
-            return Unavailable(f"{what}: the name of {where} cannot be resolved", hint=f"check {address}", key=key)
+            return NotConnected(f"{what}: the name of {where} cannot be resolved", hint=f"check {address}", key=key)
         case Trouble.CONNECT:
-            return Unavailable(
+            return NotConnected(
                 f"{what}: no connection to {where}", hint=f"check {address} and the network, then try again", key=key
             )
         case Trouble.CERTIFICATE:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from swampsync._version import __version__
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
+from swampsync.backends.base import NotConnected
 from swampsync.errors import LockError, SwampsyncError, SyncIncomplete, Unavailable
 from swampsync.locks.clone_lock import CloneLock
 from swampsync.namespace import SOLO, Namespace
@@ -213,7 +214,7 @@ class Syncing:
         if problem is not None:
             raise SyncIncomplete(
                 f"what was written is safe and pending, but was not published: {problem.message}",
-                hint=problem.hint if isinstance(problem, LockError) else "swamp datastore sync",
+                hint=_hint_after(problem),
                 is_retryable=problem.is_retryable,
             ) from problem
         if publication.pushed is not None and publication.pushed.failures:
@@ -258,6 +259,15 @@ class Syncing:
                 )
 
         return check
+
+
+def _hint_after(problem: SwampsyncError) -> str | None:
+    """Say how what is pending gets published."""
+    if isinstance(problem, LockError):
+        return problem.hint
+    return (
+        "once it can be reached: swamp datastore sync" if isinstance(problem, NotConnected) else "swamp datastore sync"
+    )
 
 
 def incomplete(failures: list[tuple[str, str]]) -> SyncIncomplete:

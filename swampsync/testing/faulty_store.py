@@ -18,6 +18,7 @@ from typing import BinaryIO, TypeVar
 from swampsync.backends.base import (
     Capabilities,
     GetResult,
+    NotConnected,
     ObjectInfo,
     ObjectStore,
     PutMode,
@@ -35,6 +36,7 @@ class Fault(Enum):
 
     LOST_REQUEST = "lost request"  # nothing was done; the caller gets `Unavailable`
     LOST_ANSWER = "lost answer"  # it was done; the caller gets `Unavailable`
+    NO_CONNECTION = "no connection"  # nothing was sent; the caller gets `NotConnected`
     THROTTLE = "throttle"  # nothing was done; the caller gets `Throttled`
     DUPLICATE = "duplicate"  # done twice, as by a proxy that repeats; the caller gets the second answer
     CUT = "cut"  # a body or listing ends in the middle with `Unavailable`; elsewhere as LOST_ANSWER
@@ -218,7 +220,7 @@ class Faulty:
         return result
 
     def _fail(self, call: Call, fault: Fault | None, *, is_done: bool) -> None:
-        before = {Fault.LOST_REQUEST, Fault.THROTTLE, Fault.CRASH_BEFORE}
+        before = {Fault.LOST_REQUEST, Fault.NO_CONNECTION, Fault.THROTTLE, Fault.CRASH_BEFORE}
         after = {Fault.LOST_ANSWER, Fault.CUT, Fault.CRASH_AFTER}
         if fault is None or fault not in (after if is_done else before):
             return
@@ -236,4 +238,5 @@ def _cut_body(call: Call, chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _unavailable(call: Call, fault: Fault, key: str) -> Unavailable:
     message = f"injected fault at call {call.number}: {fault.value}, {call.method} `{key}`"
-    return Throttled(message, key=key) if fault is Fault.THROTTLE else Unavailable(message, key=key)
+    error = {Fault.THROTTLE: Throttled, Fault.NO_CONNECTION: NotConnected}.get(fault, Unavailable)
+    return error(message, key=key)

@@ -13,6 +13,7 @@ from swampsync.backends.base import (
     Create,
     ETag,
     IfMatch,
+    NotConnected,
     ObjectExists,
     ObjectInfo,
     ObjectNotFound,
@@ -33,7 +34,7 @@ from swampsync.testing.faulty_store import Call, Fault, FaultPlan, Faulty, Rando
 from swampsync.testing.manual_clock import ManualClock
 
 KEY = ObjectKey("infra/k")
-PASSING = [Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.THROTTLE, Fault.DUPLICATE, Fault.CUT]
+PASSING = [Fault.LOST_REQUEST, Fault.NO_CONNECTION, Fault.LOST_ANSWER, Fault.THROTTLE, Fault.DUPLICATE, Fault.CUT]
 
 
 class Rig:
@@ -109,6 +110,46 @@ def test_giving_up_raises_the_last_error(use: str) -> None:
         USES[use][0](rig.store)
     assert len(rig.faulty.calls) > 4
     assert 10 < rig.clock.uptime() - begin <= 30
+
+
+@pytest.mark.parametrize("use", USES)
+def test_address_where_nobody_ever_answered_is_given_up_soon(use: str) -> None:
+    """Without one answer ever, a few tries within seconds are all, and what is asked next is tried once."""
+    rig = Rig(lambda _: Fault.NO_CONNECTION)
+    begin = rig.clock.uptime()
+    with pytest.raises(NotConnected):
+        USES[use][0](rig.store)
+    assert 3 <= len(rig.faulty.calls) <= 7
+    assert 1 < rig.clock.uptime() - begin <= 4
+    rig.faulty.calls.clear()
+    rig.clock.advance(4)
+    with pytest.raises(NotConnected):
+        USES[use][0](rig.store)
+    assert len(rig.faulty.calls) == 1
+
+
+@pytest.mark.parametrize("answer", [None, Fault.LOST_ANSWER, Fault.THROTTLE, "not found"], ids=str)
+def test_server_that_is_started_again_is_waited_for(answer: Fault | str | None) -> None:
+    """Once the store has answered anything at all, a refused connection is waited out like any other failure."""
+    rig = Rig()
+    fill(rig.memory)
+    rig.faulty.plan = lambda call: answer if call.number == 0 and isinstance(answer, Fault) else None
+    if answer == "not found":
+        with pytest.raises(ObjectNotFound):
+            rig.store.get(ObjectKey("infra/absent"))
+    else:
+        rig.store.get(KEY)
+    back_at = rig.clock.uptime() + 30
+    rig.faulty.plan = lambda _: Fault.NO_CONNECTION if rig.clock.uptime() < back_at else None
+    assert rig.store.get(KEY).body == b"abcdef"
+    assert rig.clock.uptime() >= back_at
+
+
+def test_server_that_comes_up_in_time_is_used() -> None:
+    """A server that begins to listen within the first seconds is no failure."""
+    rig = Rig(faults_at({0: Fault.NO_CONNECTION, 1: Fault.NO_CONNECTION}))
+    assert rig.store.put(KEY, b"ours", Create()) == PutResult(digest_etag(b"ours"))
+    assert rig.methods() == ["put", "put", "put"]
 
 
 def test_delete_many_reports_what_stays_undone() -> None:
@@ -353,7 +394,7 @@ def test_waits_double_up_to_the_longest() -> None:
     policy = RetryPolicy(deadline_seconds=100, first_delay_seconds=1, longest_delay_seconds=8)
     patience = Patience(policy, clock=clock, rng=random.Random(3))
     for _ in range(6):
-        assert patience.wait()
+        assert patience.wait(Unavailable("down"))
     for slept, longest in zip(clock.slept, (1, 2, 4, 8, 8, 8), strict=True):
         assert longest / 2 <= slept <= longest
 
@@ -363,7 +404,7 @@ def test_clients_that_failed_together_do_not_come_back_together() -> None:
     waits = []
     for seed in (1, 2):
         clock = ManualClock()
-        Patience(RetryPolicy(), clock=clock, rng=random.Random(seed)).wait()
+        Patience(RetryPolicy(), clock=clock, rng=random.Random(seed)).wait(Unavailable("down"))
         waits.append(clock.slept[0])
     assert waits[0] != waits[1]
 
@@ -372,8 +413,8 @@ def test_progress_renews_patience() -> None:
     """After progress the deadline and the waits begin afresh."""
     clock = ManualClock()
     patience = Patience(RetryPolicy(deadline_seconds=3, first_delay_seconds=1), clock=clock, rng=random.Random(1))
-    while patience.wait():
+    while patience.wait(Unavailable("down")):
         pass
     patience.renew()
-    assert patience.wait()
+    assert patience.wait(Unavailable("down"))
     assert clock.slept[-1] <= 1

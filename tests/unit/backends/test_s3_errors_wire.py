@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import re
@@ -19,6 +20,7 @@ from swampsync.backends.base import (
     CredentialsExpired,
     ETag,
     IfMatch,
+    NotConnected,
     NotSupported,
     ObjectExists,
     ObjectNotFound,
@@ -269,16 +271,30 @@ def test_no_server_is_unavailable() -> None:
     """A refused connection is an error that can be retried and names the endpoint."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(Unavailable, match="no connection to") as caught:
+    with pytest.raises(NotConnected, match="no connection to") as caught:
         store_at(f"http://127.0.0.1:{port}").get(KEY)
     assert f"check `http://127.0.0.1:{port}`" in (caught.value.hint or "")
 
 
 def test_unknown_host_is_unavailable() -> None:
     """A name that cannot be resolved is an error that names the endpoint."""
-    with pytest.raises(Unavailable, match="cannot be resolved") as caught:
+    with pytest.raises(NotConnected, match="cannot be resolved") as caught:
         store_at("http://no-such-host.invalid", request_timeout_seconds=5).get(KEY)
     assert "check `http://no-such-host.invalid`" in (caught.value.hint or "")
+
+
+def test_connection_that_is_not_made_in_time_is_none() -> None:
+    """A server whose queue is full, or a network that drops everything, is told apart from one that answers late."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(listener.getsockname())
+        with pytest.raises(NotConnected, match="no connection to"):
+            store_at(f"http://127.0.0.1:{listener.getsockname()[1]}").get(KEY)
 
 
 def test_head_asks_again_for_the_reason() -> None:
