@@ -165,6 +165,10 @@ class Layout:
         shared = self.datastore_path("data")
         return (shared,) if not self.has_exclusions or local == shared else (shared, local)
 
+    def staging_path(self) -> str:
+        """Return the directory for content that is not published yet, on the file system of the data."""
+        return posixpath.dirname(self.data_roots()[0]) + "/.staging"
+
     # --- artifacts, relative to the namespace's root -----------------------------------------------
 
     @staticmethod

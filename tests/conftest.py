@@ -26,6 +26,7 @@ EXTENDED = frozenset(
         "unit/maintenance/test_doctor_backend.py",
         "unit/query/test_fuzz.py",
         "unit/repo/test_setup_s3.py",
+        "unit/repo/test_staging.py",
     }
 )
 

@@ -19,6 +19,22 @@ CLOCK = SystemClock()
 ENVIRON = {"PATH": os.pathsep.join([str(SWAMP.parent), os.environ["PATH"]])}
 SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"]
 TTL_SECONDS = 30.0
+# A put that stands still in the middle of its write, with the model's lock, until it is told to go on.
+HOLDING = """
+import os, sys
+from swampsync.cli.app import run
+from swampsync.disk import LocalDisk
+
+rename = LocalDisk.rename
+
+def wait_and_rename(self, source, target):
+    if target.endswith("/raw"):
+        sys.stdin.readline()
+    rename(self, source, target)
+
+LocalDisk.rename = wait_and_rename
+sys.exit(run(["data", "put", "m", "x", ".swamp.yaml"], os.environ))
+"""
 
 
 class Place:
@@ -30,9 +46,18 @@ class Place:
         self.run("repo", "init")
         self.run("datastore", "setup", "filesystem", "--path", str(self.shared), "-n", "infra")
 
-    def start(self, *arguments: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return self.start_with([str(SWAMP), *arguments], stdin=subprocess.DEVNULL)
+
+    def start_holding(self) -> subprocess.Popen[str]:
+        """Start a put, and return when it has the model's lock; any line on its input lets it finish."""
+        process = self.start_with([sys.executable, "-c", HOLDING], stdin=subprocess.PIPE)
+        wait_for(lambda: ".lock" in self.locks())
+        return process
+
+    def start_with(self, command: list[str], *, stdin: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [SWAMP, *arguments],
+            command,
             cwd=self.repo,
             env={**os.environ, **ENVIRON},
             stdin=stdin,
@@ -73,9 +98,8 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_signal_while_holding_releases(place: Place, name: str) -> None:
-    """A put that waits for its input holds a model's lock; a signal ends it, and neither lock nor version is left."""
-    process = place.start("data", "put", "m", "x", stdin=subprocess.PIPE)
-    wait_for(lambda: ".lock" in place.locks())
+    """A signal ends a put that holds its model's lock, and neither lock nor version is left."""
+    process = place.start_holding()
     process.send_signal(getattr(signal, name))
     status, err = end(process)
     assert (status, err) == (128 + getattr(signal, name), "Interrupted\n")
@@ -86,8 +110,7 @@ def test_signal_while_holding_releases(place: Place, name: str) -> None:
 @pytest.mark.parametrize("name", SIGNALS)
 def test_signal_while_waiting_leaves_the_holder_alone(place: Place, name: str) -> None:
     """A gc that waits for a writer gives up at once; the writer has its lock as before, and finishes."""
-    writer = place.start("data", "put", "m", "x", stdin=subprocess.PIPE)
-    wait_for(lambda: ".lock" in place.locks())
+    writer = place.start_holding()
     waiter = place.start("data", "gc", "-y")
     assert waiter.stderr is not None
     while "waiting for lock" not in (line := waiter.stderr.readline()):
@@ -96,9 +119,42 @@ def test_signal_while_waiting_leaves_the_holder_alone(place: Place, name: str) -
     status, err = end(waiter)
     assert (status, err) == (128 + getattr(signal, name), "Interrupted\n")
     assert place.locks() == [".lock"]
-    writer.communicate("1", timeout=60)
+    writer.communicate("go on\n", timeout=60)
     assert writer.returncode == 0
     assert place.locks() == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--append",)], ids=["put", "append"])
+def test_slow_input_keeps_nobody_waiting(place: Place, flags: tuple[str, ...]) -> None:
+    """While a put or an append waits for its input, others write the model; killed, it leaves what the next removes."""
+    staged = lambda: list(place.shared.glob("infra/.staging/*"))  # noqa: E731
+    os.environ["SWAMP_LOCK_TIMEOUT_MS"] = "0"
+    try:
+        place.run("data", "put", "m", "x", ".swamp.yaml", "--streaming")
+        slow = [
+            place.start_with([str(SWAMP), "data", "put", "m", "x", *flags], stdin=subprocess.PIPE) for _ in range(2)
+        ]
+        for process in slow:
+            assert process.stdin is not None
+            process.stdin.write("x" * 2_000_000)
+        wait_for(lambda: len(staged()) == 2)
+        place.run("data", "put", "m", "x", ".swamp.yaml", "--streaming")
+        place.run("data", "gc", "-y")
+        slow[0].kill()
+        slow[0].communicate(timeout=60)
+        assert len(staged()) == 2
+        place.run("data", "put", "m", "y", ".swamp.yaml")
+        assert len(staged()) == 1
+        slow[1].communicate("y", timeout=60)
+        assert slow[1].returncode == 0
+        assert staged() == []
+        assert not (place.shared / "infra" / ".staging").exists()
+        document = json.loads(place.run("data", "get", "m", "x", "--no-content", "--json"))
+        before = (place.repo / ".swamp.yaml").stat().st_size
+        assert document["version"] == (2 if flags else 3)
+        assert document["size"] == 2_000_001 + (before if flags else 0)
+    finally:
+        del os.environ["SWAMP_LOCK_TIMEOUT_MS"]
 
 
 @pytest.mark.parametrize("name", SIGNALS)

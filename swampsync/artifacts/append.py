@@ -14,13 +14,19 @@ from swampsync.artifacts.metadata_yaml import format_metadata
 from swampsync.artifacts.model import Model
 from swampsync.artifacts.read import open_content
 from swampsync.artifacts.scan import METADATA_NAME, RAW_NAME
+from swampsync.artifacts.staged import Staged
 from swampsync.artifacts.tree import CHUNK_BYTES, Tree
 from swampsync.disk import WriteMode
 from swampsync.errors import NotFound, Refused
 
 
-def append_content(tree: Tree, model: Model, name: str, content: BinaryIO, *, check: Callable[[], None]) -> Metadata:
+def append_content(
+    tree: Tree, model: Model, name: str, content: BinaryIO | Staged, *, check: Callable[[], None]
+) -> Metadata:
     """Extend `raw` of the latest version and rewrite its size and checksum; see `ArtifactStore.append`."""
+    if isinstance(content, Staged):
+        with content.open(tree.disk) as stream:
+            return append_content(tree, model, name, stream, check=check)
     path = tree.artifact_path(model, name)
     tree.guard(path)
     metadata = latest_of(tree, path)

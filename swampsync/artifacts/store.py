@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from swampsync.artifacts.batch import BatchItem
     from swampsync.artifacts.delete import Deletion
     from swampsync.artifacts.rename import Renaming
+    from swampsync.artifacts.staged import Staged
 
 
 def _ignore(_metadata: Metadata) -> None:
@@ -61,7 +62,7 @@ class ArtifactStore:
         self,
         model: Model,
         name: str,
-        content: BinaryIO,
+        content: BinaryIO | Staged,
         draft: Draft,
         *,
         floor: int = 0,
@@ -72,7 +73,7 @@ class ArtifactStore:
         Args:
             model: Whose it is.
             name: The artifact.
-            content: Read to its end.
+            content: Read to its end; what is staged is moved into its place.
             draft: What the caller chooses.
             floor: The highest number that was ever used, as far as the caller knows; the next one is above it.
             check: See the class.
@@ -108,7 +109,9 @@ class ArtifactStore:
 
         return put_batch(self._tree, items, check=check, on_written=on_written)
 
-    def append(self, model: Model, name: str, content: BinaryIO, *, check: Callable[[], None] = no_check) -> Metadata:
+    def append(
+        self, model: Model, name: str, content: BinaryIO | Staged, *, check: Callable[[], None] = no_check
+    ) -> Metadata:
         """Extend the latest version of a streaming artifact; number and creation time stay.
 
         Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -16,6 +17,7 @@ from swampsync.artifacts.model import Model
 from swampsync.artifacts.names import check_name
 from swampsync.artifacts.read import check_owner
 from swampsync.artifacts.scan import METADATA_NAME, RAW_NAME, list_numbers, read_marker
+from swampsync.artifacts.staged import Staged
 from swampsync.artifacts.tree import CHUNK_BYTES, Tree
 from swampsync.disk import DiskFile, WriteMode
 from swampsync.errors import DataError, InvalidInput
@@ -25,7 +27,14 @@ _ANY_ID = "00000000-0000-0000-0000-000000000000"
 
 
 def put_version(
-    tree: Tree, model: Model, name: str, content: BinaryIO, draft: Draft, *, floor: int, check: Callable[[], None]
+    tree: Tree,
+    model: Model,
+    name: str,
+    content: BinaryIO | Staged,
+    draft: Draft,
+    *,
+    floor: int,
+    check: Callable[[], None],
 ) -> Metadata:
     """Write the next version of an artifact; see `ArtifactStore.put`."""
     check_name(name)
@@ -36,17 +45,36 @@ def put_version(
     check()
     number = claim_number(tree, path, floor)
     with discarding(tree, path, number) as own:
-        temporary = tree.temporary(f"{path}/{number}/{RAW_NAME}")
-        with tree.disk.open_write(temporary, WriteMode.CREATE) as file:
-            size, checksum = write_stream(content, file)
-            file.sync()
-        tree.disk.rename(temporary, f"{path}/{number}/{RAW_NAME}")
+        size, checksum = _write_raw(tree, f"{path}/{number}/{RAW_NAME}", content)
         metadata = metadata_of(
             draft, name, number, identifier=tree.new_id(), created_at=tree.now(), size=size, checksum=checksum
         )
         own.add(metadata.id)
         publish(tree, path, metadata, check=check)
         return metadata
+
+
+def _write_raw(tree: Tree, raw: str, content: BinaryIO | Staged) -> tuple[int, str]:
+    """Put content in its place, durably; return its size and SHA-256."""
+    if isinstance(content, Staged) and content.path:
+        try:
+            tree.disk.rename(content.path, raw)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # Part of the tree lies on another file system.
+        else:
+            return content.size, content.checksum
+    temporary = tree.temporary(raw)
+    with tree.disk.open_write(temporary, WriteMode.CREATE) as file:
+        if isinstance(content, Staged):
+            with content.open(tree.disk) as stream:
+                size, checksum = write_stream(stream, file)
+        else:
+            size, checksum = write_stream(content, file)
+        file.sync()
+    tree.disk.rename(temporary, raw)
+    return size, checksum
 
 
 def publish(tree: Tree, path: str, metadata: Metadata, *, check: Callable[[], None]) -> None:

@@ -19,9 +19,9 @@ def gc(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
     """Delete expired data and versions above the cap of their artifact."""
     console = cli.console
     with cli.repo() as repo:
-        if not dry_run:
+        if not dry_run and not yes:
             preview = repo.structural.plan_gc()
-            if not preview.is_empty and not console.is_json and not yes:
+            if not preview.is_empty and not console.is_json:
                 console.note(_describe_gc(preview))
             if not preview.is_empty and not console.confirm("Proceed with garbage collection?", is_confirmed=yes):
                 console.note("Garbage collection cancelled.")
@@ -61,9 +61,9 @@ def prune(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
     """Delete the data of models whose definition is gone."""
     console = cli.console
     with cli.repo() as repo:
-        if not dry_run:
+        if not dry_run and not yes:
             preview = repo.structural.plan_prune()
-            if not preview.is_empty and not console.is_json and not yes:
+            if not preview.is_empty and not console.is_json:
                 for model in preview.models:
                     console.note(
                         printable(

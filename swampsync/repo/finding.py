@@ -21,12 +21,15 @@ class ModelFinder:
             NotFound: No model goes by that name or id.
             Conflict: Two of the namespace's models go by that name.
         """
-        scoped, name = parse_scoped_name(text)
-        namespace = self._parts.namespace if scoped is None else scoped
+        namespace, (_, name) = self._namespace_of(text), parse_scoped_name(text)
         model = self._find_in(namespace, name, is_cached=is_cached)
         if model is None:
             raise NotFound(f"Model not found: {text}", hint="swamp data list", key=text)
         return namespace, model
+
+    def _namespace_of(self, text: str) -> Namespace:
+        scoped, _ = parse_scoped_name(text)
+        return self._parts.namespace if scoped is None else scoped
 
     def _find_in(self, namespace: Namespace, name: str, *, is_cached: bool) -> Model | None:
         if namespace == self._parts.home:

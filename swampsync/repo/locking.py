@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, BinaryIO
 
 from swampsync.artifacts.definitions import DEFAULT_TYPE
 from swampsync.artifacts.metadata import Metadata
@@ -16,7 +17,12 @@ from swampsync.locks.guard import HeldLocks
 from swampsync.maintenance.refresh import Scope
 from swampsync.namespace import Namespace
 from swampsync.repo.defining import define_model
+from swampsync.repo.mounted import require_mounted
 from swampsync.repo.reading import DataReader
+from swampsync.repo.values import Version
+
+if TYPE_CHECKING:
+    from swampsync.artifacts.staged import Staged
 
 
 class LockedData(DataReader):
@@ -32,22 +38,48 @@ class LockedData(DataReader):
             InvalidInput: A new model cannot have that name, or an existing one has another type.
             Conflict: This repo is no member of the namespace.
         """
-        wanted = normalise_type(model_type) if model_type is not None else None
         try:
             namespace, model = self.find_model(text)
         except NotFound:
             if not is_created or ":" in text:
                 raise
             self._require_member(self._parts.namespace)
-            return self._parts.namespace, define_model(self._parts, text, wanted or DEFAULT_TYPE)
-        if wanted is not None and wanted != model.type:
-            raise Conflict(
-                f"model `{model.name}` has the type `{model.type}`, not `{wanted}`",
-                hint="leave --type out, or choose another model name",
-                key=text,
-            )
+            wanted = normalise_type(model_type) if model_type is not None else DEFAULT_TYPE
+            return self._parts.namespace, define_model(self._parts, text, wanted)
+        _check_type(text, model, model_type)
         self._require_member(namespace)
         return namespace, model
+
+    @contextmanager
+    def _staged(self, text: str, content: BinaryIO, *, model_type: str | None = None) -> Iterator[Staged]:
+        """Read content to its end before any lock is taken, so that nobody waits for who sends it.
+
+        What is known to be refused afterwards is refused before: it may take hours to come.
+
+        Raises:
+            Conflict: The model has another type.
+            Unavailable: The datastore's directory is not mounted.
+        """
+        from swampsync.repo.staging import Staging
+
+        parts = self._parts
+        namespace = self._namespace_of(text)
+        require_mounted(parts, namespace)
+        if not content.seekable():
+            with suppress(NotFound):
+                _check_type(text, self.find_model(text, is_cached=True)[1], model_type)
+        locks = parts.keeper_parts
+        staging = Staging(parts.world.disk, holder=locks.holder, processes=locks.processes, new_id=parts.world.new_id)
+        with staging.hold(parts.layout.of(namespace), content) as staged:
+            yield staged
+
+    def _publishing(self, text: str) -> AbstractContextManager[object]:  # noqa: ARG002 - where there is a log
+        """Do what publishing what the block writes needs; on a directory nothing."""
+        return nullcontext()
+
+    def _find_again(self, version: Version) -> Version:
+        """Find a version as it is after it was published; on a directory nothing has changed."""
+        return version
 
     def _require_member(self, namespace: Namespace) -> None:
         self._parts.require_member(namespace)
@@ -71,3 +103,13 @@ class LockedData(DataReader):
 
     def _recatalogue(self, namespace: Namespace, model: Model, name: str) -> None:
         self._parts.refresh(namespace, Scope(model.type, model.id, name))
+
+
+def _check_type(text: str, model: Model, model_type: str | None) -> None:
+    wanted = normalise_type(model_type) if model_type is not None else model.type
+    if wanted != model.type:
+        raise Conflict(
+            f"model `{model.name}` has the type `{model.type}`, not `{wanted}`",
+            hint="leave --type out, or choose another model name",
+            key=text,
+        )

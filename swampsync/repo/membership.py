@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from swampsync.errors import NotFound
 from swampsync.namespace import Namespace
+from swampsync.repo.mounted import require_mounted
 
 if TYPE_CHECKING:
     from swampsync.repo.parts import Parts
@@ -20,7 +21,9 @@ def require_member(parts: Parts, namespace: Namespace) -> None:
     Raises:
         Conflict: Others have it, and this repo is no member.
         NotFound: Nobody has it, and `.swamp.yaml` does not name it.
+        Unavailable: The datastore's directory is not mounted: an empty mount point is no place to begin anew.
     """
+    require_mounted(parts, namespace)
     if namespace.is_solo and not parts.config.is_remote:
         return
     if namespace != parts.home:

@@ -10,10 +10,11 @@ from swampsync.artifacts.names import find_name_problem
 from swampsync.catalog.reading import ModelSummary
 from swampsync.catalog.rows import CatalogRow
 from swampsync.clock import format_timestamp
-from swampsync.errors import Conflict, NotFound, Unavailable
+from swampsync.errors import Conflict, NotFound
 from swampsync.maintenance.refresh import Scope
 from swampsync.namespace import Namespace
 from swampsync.repo.finding import ModelFinder
+from swampsync.repo.mounted import require_mounted
 from swampsync.repo.values import ModelListing, SearchFilters, SearchHit, SearchResult, Version, WorkflowListing
 
 Progress = Callable[[int, int | None], None]
@@ -45,7 +46,7 @@ class DataReader(ModelFinder):
         try:
             found = self._parts.store_of(namespace).read(owner, name, version=version)
         except NotFound as error:
-            self._check_mounted(namespace)
+            require_mounted(self._parts, namespace)
             missing.hint = self._find_namesake(namespace, owner, name) or missing.hint
             raise missing from error
         if version is None and found.is_deleted:
@@ -53,18 +54,6 @@ class DataReader(ModelFinder):
         if version is None:
             self._report_damage(namespace, owner, found)
         return self._version(namespace, owner, found)
-
-    def _check_mounted(self, namespace: Namespace) -> None:
-        """Tell a datastore that is not mounted from one that lacks an artifact."""
-        base = self._parts.layout.base
-        try:
-            is_there = bool(self._parts.world.disk.scandir(base))
-        except (FileNotFoundError, NotADirectoryError):
-            is_there = False
-        if not is_there and not self._parts.config.is_remote and self._parts.catalog.has_rows(namespace.name):
-            raise Unavailable(
-                f"the datastore's directory `{base}` is missing or empty", hint=f"is it mounted? ls {base}", key=base
-            )
 
     def _find_namesake(self, namespace: Namespace, model: Model, name: str) -> str | None:
         """Find the artifact under another model of the same name, as after defining a model anew; return a command."""
@@ -112,7 +101,7 @@ class DataReader(ModelFinder):
         if find_name_problem(name) is None:
             found = list(self._parts.store_of(namespace).history(owner, name, follow=follow))
         if not found:
-            self._check_mounted(namespace)
+            require_mounted(self._parts, namespace)
             raise NotFound(f'Data not found: "{name}" for model "{model}"', hint=f"swamp data list {model}", key=name)
         return owner, found
 

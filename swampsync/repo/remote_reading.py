@@ -8,7 +8,7 @@ from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
 from swampsync.errors import Unavailable
 from swampsync.layout import Layout
-from swampsync.namespace import Namespace, parse_scoped_name
+from swampsync.namespace import Namespace
 from swampsync.repo.reading import DataReader
 from swampsync.repo.values import ModelListing
 
@@ -24,10 +24,6 @@ class RemoteReader(DataReader):
         if not is_cached:
             self._parts.syncing.follow(namespace, is_asked_for=True)
         return super().find_model(text, is_cached=is_cached)
-
-    def _namespace_of(self, text: str) -> Namespace:
-        scoped, _ = parse_scoped_name(text)
-        return self._parts.namespace if scoped is None else scoped
 
     def list(
         self, model: str, *, data_type: str | None = None, all_namespaces: bool = False, is_cached: bool = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import BinaryIO
 
 from swampsync.artifacts.model import Model
 from swampsync.namespace import Namespace
@@ -22,46 +21,12 @@ Names = list[str]  # inside the class, `list` is the method
 class RemoteWriter(RemoteReader, DataWriter):
     """Everything that can be done with data, published as one commit a command."""
 
-    def _publishing(self, text: str, *, is_confirmed: bool = False) -> AbstractContextManager[Publication]:
-        return self._parts.syncing.publishing(self._namespace_of(text), is_confirmed=is_confirmed)
-
-    def put(
-        self,
-        model: str,
-        name: str,
-        content: BinaryIO,
-        *,
-        model_type: str | None = None,
-        spec: str | None = None,
-        content_type: str = "application/octet-stream",
-        tags: Mapping[str, str] | None = None,
-        lifetime: str | None = None,
-        garbage_collection: str | int | None = None,
-        is_streaming: bool = False,
-    ) -> Version:
-        """Put content as the next version of an artifact and publish it; see `DataWriter.put`."""
-        with self._publishing(model):
-            version = super().put(
-                model,
-                name,
-                content,
-                model_type=model_type,
-                spec=spec,
-                content_type=content_type,
-                tags=tags,
-                lifetime=lifetime,
-                garbage_collection=garbage_collection,
-                is_streaming=is_streaming,
-            )
-        return self._find_again(version)
-
-    def append(self, model: str, name: str, content: BinaryIO) -> Version:
-        """Add bytes to streaming data: to the latest version while it is pending, else as the next one."""
-        with self._publishing(model):
-            version = super().append(model, name, content)
-        return self._find_again(version)
+    def _publishing(self, text: str) -> AbstractContextManager[Publication]:
+        """Pull before what is done in the block, and push after it; see `Syncing.publishing`."""
+        return self._parts.syncing.publishing(self._namespace_of(text))
 
     def _find_again(self, version: Version) -> Version:
+        """Find a version under the number that it was published as."""
         metadata = self._parts.syncing.find_again(version.namespace, version.model, version.metadata)
         return self._version(version.namespace, version.model, metadata)
 

@@ -13,6 +13,7 @@ from swampsync.disk import Kind
 from swampsync.errors import Conflict, NotFound
 from swampsync.namespace import Namespace
 from swampsync.repo.locking import LockedData
+from swampsync.repo.mounted import require_mounted
 from swampsync.repo.values import DeleteResult, RenameResult
 
 
@@ -51,7 +52,9 @@ class DataRemover(LockedData):
 
         Raises:
             NotFound: There is nothing to delete; an existing artifact's versions are named.
+            Unavailable: The datastore's directory is not mounted.
         """
+        require_mounted(self._parts, self._namespace_of(model))
         namespace, owner = self.find_model(model)
         store = self._parts.store_of(namespace)
         if name is not None:

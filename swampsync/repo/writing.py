@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swampsync.artifacts.batch import BatchItem
 from swampsync.artifacts.lifetimes import find_surplus, parse_duration
@@ -20,6 +21,9 @@ from swampsync.namespace import Namespace
 from swampsync.repo.reading import Progress
 from swampsync.repo.removing import DataRemover
 from swampsync.repo.values import ImportResult, Version
+
+if TYPE_CHECKING:
+    from swampsync.artifacts.staged import Staged
 
 DEFAULT_LIFETIME: Final = "infinite"
 DEFAULT_VERSIONS_KEPT: Final = 10  # what swamp's own model types choose
@@ -50,7 +54,7 @@ class DataWriter(DataRemover):
         Args:
             model: Name or id; an unknown name gets an automatic definition.
             name: The artifact.
-            content: Read to its end, in constant memory.
+            content: Read to its end, in constant memory, before the model is locked.
             model_type: Type of the automatic definition.
             spec: Which of the model's resource specs the data follows.
             content_type: MIME type.
@@ -66,24 +70,25 @@ class DataWriter(DataRemover):
         """
         check_name(name)
         cap = parse_cap(garbage_collection)
-        namespace, owner = self.require_model(model, model_type)
-        store = self._parts.store_of(namespace)
-        with self._lock(namespace, owner, "data put") as lease:
-            before = store.scan(owner, name).latest_metadata
-            draft = Draft(
-                content_type=content_type,
-                lifetime=lifetime or (before.lifetime if before else DEFAULT_LIFETIME),
-                garbage_collection=cap or (before.garbage_collection if before else DEFAULT_VERSIONS_KEPT),
-                streaming=is_streaming,
-                tags=make_tags(owner, content_type=content_type, spec=spec, tags=tags or {}),
-                owner=Owner(owner_type="manual", owner_ref=owner.id),
-            )
-            metadata = store.put(
-                owner, name, content, draft, floor=self._floor(namespace, owner, name), check=lease.check
-            )
-            self._record(namespace, owner, [metadata])
-            self._collect(namespace, metadata, owner, check=lease.check)
-        return self._version(namespace, owner, metadata)
+        check_tags(tags or {})
+        with self._staged(model, content, model_type=model_type) as staged, self._publishing(model):
+            namespace, owner = self.require_model(model, model_type)
+            store = self._parts.store_of(namespace)
+            with self._lock(namespace, owner, "data put") as lease:
+                before = store.scan(owner, name).latest_metadata
+                draft = Draft(
+                    content_type=content_type,
+                    lifetime=lifetime or (before.lifetime if before else DEFAULT_LIFETIME),
+                    garbage_collection=cap or (before.garbage_collection if before else DEFAULT_VERSIONS_KEPT),
+                    streaming=is_streaming,
+                    tags=make_tags(owner, content_type=content_type, spec=spec, tags=tags or {}),
+                    owner=Owner(owner_type="manual", owner_ref=owner.id),
+                )
+                floor = self._floor(namespace, owner, name)
+                metadata = store.put(owner, name, staged, draft, floor=floor, check=lease.check)
+                self._record(namespace, owner, [metadata])
+                self._collect(namespace, metadata, owner, check=lease.check)
+        return self._find_again(self._version(namespace, owner, metadata))
 
     def _collect(self, namespace: Namespace, written: Metadata, model: Model, *, check: Callable[[], None]) -> None:
         """Remove versions above a numeric cap where `autoGc` asks for it, as swamp does; gc does everything else."""
@@ -104,11 +109,18 @@ class DataWriter(DataRemover):
             InvalidInput: The latest version was not put as streaming data.
         """
         check_name(name)
-        namespace, owner = self.require_model(model, None, is_created=False)
-        with self._lock(namespace, owner, "data put --append") as lease:
-            metadata = self._parts.store_of(namespace).append(owner, name, content, check=lease.check)
-            self._record(namespace, owner, [metadata])
-        return self._version(namespace, owner, metadata)
+        with self._staged_for_append(model, content) as ready, self._publishing(model):
+            namespace, owner = self.require_model(model, None, is_created=False)
+            with self._lock(namespace, owner, "data put --append") as lease:
+                metadata = self._parts.store_of(namespace).append(owner, name, ready, check=lease.check)
+                self._record(namespace, owner, [metadata])
+        return self._find_again(self._version(namespace, owner, metadata))
+
+    def _staged_for_append(self, model: str, content: BinaryIO) -> AbstractContextManager[BinaryIO | Staged]:
+        """Read content before the lock is taken, unless it comes from a disk and would only be copied twice."""
+        if content.seekable() and not self._parts.config.is_remote:
+            return contextlib.nullcontext(content)
+        return self._staged(model, content)
 
     def import_directory(
         self,
@@ -231,7 +243,15 @@ def make_tags(model: Model, *, content_type: str, spec: str | None, tags: Mappin
     if spec is not None:
         made["specName"] = spec
     made["modelName"] = model.name
-    for key in tags:
-        if not key.strip():
-            raise InvalidInput("a tag's name cannot be blank", hint="--tag env=prod")
+    check_tags(tags)
     return made | dict(tags)
+
+
+def check_tags(tags: Iterable[str]) -> None:
+    """Refuse names of tags that nobody could ask for.
+
+    Raises:
+        InvalidInput: One is blank.
+    """
+    if any(not name.strip() for name in tags):
+        raise InvalidInput("a tag's name cannot be blank", hint="--tag env=prod")

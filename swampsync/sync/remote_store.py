@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from swampsync.artifacts.batch import BatchItem
     from swampsync.artifacts.delete import Deletion
     from swampsync.artifacts.rename import Renaming
+    from swampsync.artifacts.staged import Staged
 
 _MAX_FORWARDS = 5
 
@@ -138,7 +139,7 @@ class RemoteStore(ArtifactStore):
         self,
         model: Model,
         name: str,
-        content: BinaryIO,
+        content: BinaryIO | Staged,
         draft: Draft,
         *,
         floor: int = 0,
@@ -169,7 +170,9 @@ class RemoteStore(ArtifactStore):
             recorded += self._syncer.record_versions(model, of_model, kind="import")
         return recorded
 
-    def append(self, model: Model, name: str, content: BinaryIO, *, check: Callable[[], None] = no_check) -> Metadata:
+    def append(
+        self, model: Model, name: str, content: BinaryIO | Staged, *, check: Callable[[], None] = no_check
+    ) -> Metadata:
         """Extend the latest version while it is pending; what is published is closed, and a new version begins."""
         latest = self.read(model, name)
         if not latest.streaming:

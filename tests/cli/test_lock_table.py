@@ -12,6 +12,7 @@ from swampsync.cli.console import Console
 from swampsync.cli.table import COMMANDS
 from swampsync.disk import LocalDisk
 from swampsync.locks.table import LockKind, find_lock_kind
+from swampsync.repo.structural import Structural
 from swampsync.repo.world import World
 from tests.cli.conftest import Place, Swamp
 from tests.unit.repo.buckets import MemoryBuckets
@@ -182,6 +183,26 @@ def test_empty_plan_takes_the_lock_all_the_same(swamp: Swamp, place: Place, comm
     outcome = swamp(place.first, "data", command, "--json").json
     assert outcome["versionsDeleted"] == 0
     assert spy.kinds == {LockKind.STRUCTURAL}
+
+
+@pytest.mark.parametrize("command", ["gc", "prune"])
+def test_yes_plans_once_and_under_the_lock(
+    swamp: Swamp, place: Place, command: str, spy: Spy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has agreed beforehand is shown no preview, so that nothing is read twice."""
+    swamp(place.first, "data", "put", "m", "x", stdin="1").ok()
+    spy.paths.clear()
+    planned: list[list[str]] = []
+    plan = getattr(Structural, f"plan_{command}")
+
+    def watch(structural: Structural) -> object:
+        planned.append(list(spy.paths))
+        return plan(structural)
+
+    monkeypatch.setattr(Structural, f"plan_{command}", watch)
+    swamp(place.first, "data", command, "--yes").ok()
+    assert planned == [spy.paths]
+    assert len(spy.paths) == 1
 
 
 def test_appending_takes_the_models_lock(swamp: Swamp, place: Place, spy: Spy) -> None:

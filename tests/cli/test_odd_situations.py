@@ -82,7 +82,7 @@ def test_damaged_content_leaves_the_output_as_it_was(filled: Place, swamp: Swamp
 def test_an_absent_mount_is_no_missing_data(
     filled: Place, swamp: Swamp, tmp_path: Path, *, is_directory_left: bool
 ) -> None:
-    """A datastore that is not mounted is said to be that, for every reading command, with exit 75."""
+    """A datastore that is not mounted is said to be that, with exit 75, and nothing is written where it should be."""
     assert filled.datastore is not None
     swamp(filled.first, "data", "list").ok()
     filled.datastore.rename(tmp_path / "elsewhere")
@@ -97,10 +97,20 @@ def test_an_absent_mount_is_no_missing_data(
         ("data", "query", "true"),
         ("datastore", "reindex"),
         ("data", "gc", "--yes"),
+        ("data", "gc"),
+        ("data", "prune", "--yes"),
+        ("data", "prune"),
+        ("data", "put", "vpc", "state"),
+        ("data", "import", ".", "--model", "vpc"),
+        ("data", "delete", "vpc", "state", "--yes"),
+        ("data", "rename", "vpc", "state", "new"),
+        ("datastore", "compact"),
     ):
-        outcome = swamp(filled.first, *arguments, "--json")
+        outcome = swamp(filled.first, *arguments, "--json", stdin="3")
         assert (outcome.status, outcome.error["code"]) == (75, "unavailable"), arguments
         assert str(filled.datastore) in outcome.error["hint"]
+        assert filled.datastore.exists() == is_directory_left
+        assert not is_directory_left or list(filled.datastore.iterdir()) == []
     if is_directory_left:
         filled.datastore.rmdir()
     (tmp_path / "elsewhere").rename(filled.datastore)
@@ -183,8 +193,8 @@ def test_import_takes_a_directory_relative_to_where_it_is_called(pair: Place, sw
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
 )
 @pytest.mark.holds("I11")
-def test_a_signal_during_a_put_releases_the_lock(filled: Place, swamp: Swamp, number: int, status: int) -> None:
-    """A put from stdin that is interrupted ends with the signal's status, without lock, version or leftovers."""
+def test_a_signal_while_a_put_reads_leaves_nothing(filled: Place, swamp: Swamp, number: int, status: int) -> None:
+    """A put that is interrupted while it reads its input has no lock, and leaves neither version nor leftovers."""
     assert filled.datastore is not None
     before = below(filled.datastore)
     environ = {k: v for k, v in os.environ.items() if not k.startswith("SWAMP_")}
@@ -197,12 +207,13 @@ def test_a_signal_during_a_put_releases_the_lock(filled: Place, swamp: Swamp, nu
         stderr=subprocess.PIPE,
     )
     assert process.stdin is not None
-    process.stdin.write(b"x" * 200_000)
+    process.stdin.write(b"x" * 2_000_000)
     process.stdin.flush()
     deadline = time.monotonic() + 20
-    while not list(filled.datastore.glob("infra/data/**/3/.*")) and time.monotonic() < deadline:
+    while not list(filled.datastore.glob("infra/.staging/*.tmp")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert list(filled.datastore.glob("infra/data/**/.lock"))
+    assert list(filled.datastore.glob("infra/.staging/*.tmp"))
+    assert not list(filled.datastore.glob("infra/data/**/.lock"))
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, json.loads(err)["code"]) == (status, b"", "interrupted")
