@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 from swampsync.backends.base import (
@@ -35,12 +36,13 @@ from swampsync.backends.base import (
 from swampsync.backends.checks import check_conditional_size, check_directory_prefix, check_range, range_behind_end
 from swampsync.backends.s3_answers import Operation
 from swampsync.backends.s3_clients import Use
-from swampsync.backends.s3_download import RANGE_BYTES, read_ranges
+from swampsync.backends.s3_download import FIRST_BYTES, read_ranges
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_listing import list_range
 from swampsync.backends.s3_requests import S3Requests, is_out_of_range
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
-from swampsync.backends.s3_upload import read_parts
+from swampsync.backends.s3_sharing import Sharing
+from swampsync.backends.s3_upload import PARTS_AT_A_TIME, read_parts
 from swampsync.errors import SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey, find_key_problem
 
@@ -74,6 +76,7 @@ class S3Store:
         self._requests = S3Requests(options, credentials, on_request=on_request, read_file=read_file)
         self._new_pool = new_pool
         self._quoting = options.etag_quoting
+        self._sharing = Sharing()
 
     def __repr__(self) -> str:
         return f"S3Store({self._options.url!r} at {self._options.where!r})"
@@ -118,8 +121,8 @@ class S3Store:
     @contextmanager
     def open(self, key: ObjectKey) -> Iterator[tuple[ObjectInfo, Iterator[bytes]]]:
         """Read an object as chunks: one request if it is small, ranges side by side if it is large."""
-        first = self.get(key, length=RANGE_BYTES)
-        chunks = read_ranges(first, lambda start, length: self.get(key, start=start, length=length), self._new_pool)
+        first = self.get(key, length=FIRST_BYTES)
+        chunks = read_ranges(first, partial(self._requests.get_range, key), self._new_pool, self._sharing)
         with closing(chunks):
             yield first.info, chunks
 
@@ -185,7 +188,8 @@ class S3Store:
         first, parts = read_parts(body)
         if parts is None:
             return self._put(Operation.PUT, key, first, None)
-        etag = self._requests.put_parts(key, parts)
+        with self._sharing.joined():
+            etag = self._requests.put_parts(key, parts, at_a_time=self._sharing.share_of(PARTS_AT_A_TIME))
         # Ceph answers the completion in a way that obstore finds no ETag in.
         return PutResult(etag or self._etag_of(key))
 

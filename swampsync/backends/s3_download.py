@@ -6,67 +6,103 @@ One connection to a store far away carries some 50 MB/s whatever the line; sever
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Final
 
 from swampsync.backends.base import GetResult, ObjectInfo
+from swampsync.backends.s3_sharing import Sharing
 from swampsync.errors import InvalidInput, Unavailable
 
-RANGE_BYTES: Final = 4 << 20
-# Four on their way, one given out. Each is in memory up to three times: as it comes, put together, and as `bytes`.
-RANGES_AT_A_TIME: Final = 4
+FIRST_BYTES: Final = 4 << 20
+_LARGEST_RANGE: Final = 16 << 20
+# A range is held in the chunks it came in, never put together: what is on its way takes its own size and no more.
+_WINDOW_BYTES: Final = 48 << 20
+_RANGES_AT_A_TIME: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class RangeChunks:
+    """A range as it came.
+
+    Args:
+        info: What the answer says of the whole object.
+        chunks: The bytes.
+    """
+
+    info: ObjectInfo
+    chunks: Sequence[bytes]
+
+
+def choose_range_bytes(size: int) -> int:
+    """Say how large the ranges of an object are: larger ones cost less each, but there must be enough for all threads.
+
+    Args:
+        size: The object's size in bytes.
+    """
+    sixteenth = -(-size // (16 * FIRST_BYTES)) * FIRST_BYTES
+    return min(max(sixteenth, FIRST_BYTES), _LARGEST_RANGE)
 
 
 def read_ranges(
-    first: GetResult, fetch: Callable[[int, int], GetResult], new_pool: Callable[[int], Executor]
+    first: GetResult,
+    fetch: Callable[[int, int], RangeChunks],
+    new_pool: Callable[[int], Executor],
+    sharing: Sharing,
 ) -> Generator[bytes]:
-    """Yield the body of an object of which the first range was read.
+    """Yield the body of an object of which the first `FIRST_BYTES` were read.
 
     Args:
         first: The first range, and what it says of the whole.
         fetch: Reads the range of a start and a length.
         new_pool: Makes an executor of so many threads; it is used only for what more than one range takes.
+        sharing: Among all large transfers under way: how many of the ranges may be on their way.
 
     Raises:
         Unavailable: The object was replaced meanwhile, or a range came short.
     """
     info = first.info
-    yield _checked(first, info, 0)
-    starts = iter(range(RANGE_BYTES, info.size, RANGE_BYTES))
-    if info.size <= RANGE_BYTES:
+    _check(RangeChunks(info, (first.body,)), info, 0, min(FIRST_BYTES, info.size))
+    if info.size <= FIRST_BYTES:
+        yield first.body
         return
-    with new_pool(RANGES_AT_A_TIME) as pool:
-        under_way: deque[tuple[int, Future[GetResult]]] = deque()
+    range_bytes = choose_range_bytes(info.size)
+    at_a_time = min(_RANGES_AT_A_TIME, _WINDOW_BYTES // range_bytes)
+    starts = iter(range(FIRST_BYTES, info.size, range_bytes))
+    with sharing.joined(), new_pool(at_a_time) as pool:
+        under_way: deque[tuple[int, int, Future[RangeChunks]]] = deque()
 
         def begin() -> None:
-            start = next(starts, None)
-            if start is not None:
-                under_way.append((start, pool.submit(fetch, start, min(RANGE_BYTES, info.size - start))))
+            while len(under_way) < sharing.share_of(at_a_time) and (start := next(starts, None)) is not None:
+                length = min(range_bytes, info.size - start)
+                under_way.append((start, length, pool.submit(fetch, start, length)))
 
         try:
-            for _ in range(RANGES_AT_A_TIME):
-                begin()
+            begin()
+            yield first.body
             while under_way:
-                start, future = under_way.popleft()
+                start, length, future = under_way.popleft()
                 try:
-                    part = _checked(future.result(), info, start)
+                    part = future.result()
                 except InvalidInput as error:
                     raise _replaced(info) from error  # the range begins behind its end now
-                del future  # it holds the body
+                del future  # it holds the chunks
+                _check(part, info, start, length)
                 begin()
-                yield part
+                yield from part.chunks
+                del part
         finally:
-            for _, future in under_way:
+            for _, _, future in under_way:
                 future.cancel()
 
 
-def _checked(part: GetResult, info: ObjectInfo, start: int) -> bytes:
+def _check(part: RangeChunks, info: ObjectInfo, start: int, length: int) -> None:
     if (part.info.etag, part.info.size) != (info.etag, info.size):
         raise _replaced(info)
-    if len(part.body) != min(RANGE_BYTES, info.size - start):
-        raise Unavailable(f"object `{info.key}` came short at {start + len(part.body)}", key=info.key.text)
-    return part.body
+    came = sum(len(chunk) for chunk in part.chunks)
+    if came != length:
+        raise Unavailable(f"object `{info.key}` came short at {start + came}", key=info.key.text)
 
 
 def _replaced(info: ObjectInfo) -> Unavailable:

@@ -9,19 +9,30 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from swampsync.backends.base import ETag, GetResult, ObjectInfo, ObjectNotFound, PutResult, RequestKind, RequestObserver
+from swampsync.backends.base import (
+    ETag,
+    GetResult,
+    ObjectInfo,
+    ObjectNotFound,
+    ObjectStoreRefused,
+    PutResult,
+    RequestKind,
+    RequestObserver,
+)
 from swampsync.backends.s3_answers import Answer, Operation, Trouble, parse_answer
 from swampsync.backends.s3_clients import S3Clients, Use
+from swampsync.backends.s3_download import RangeChunks
 from swampsync.backends.s3_errors import WireError, translate
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_settings import S3Options
-from swampsync.backends.s3_upload import PARTS_AT_A_TIME, Parts
-from swampsync.errors import SwampsyncError
+from swampsync.backends.s3_upload import Parts
+from swampsync.errors import InvalidInput, SwampsyncError
 from swampsync.layout import ObjectKey
 
 log = logging.getLogger("swampsync.s3")
 
 PAGE_KEYS: Final = 1_000
+CHUNK_BYTES: Final = 1 << 20
 T = TypeVar("T")
 
 
@@ -98,6 +109,26 @@ class S3Requests:
         self._hook(RequestKind.GET, 0, len(body))
         return GetResult(self._describe(meta, key, Operation.GET), body)
 
+    def get_range(self, key: ObjectKey, start: int, length: int) -> RangeChunks:
+        """Read a range as the chunks it came in: put together, it would be in memory twice."""
+        import obstore
+
+        client = self._clients.of(Use.SMALL)
+        path = self._root + key.text
+
+        def fetch() -> tuple[Any, list[bytes]]:
+            found = obstore.get(client, path, options={"range": (start, start + length)})
+            return found.meta, list(found.stream(min_chunk_size=CHUNK_BYTES))
+
+        try:
+            meta, chunks = self.ask(Operation.GET, key.text, fetch, kind=RequestKind.GET)
+        except ObjectStoreRefused as error:
+            if is_out_of_range(error):
+                raise InvalidInput(f"object `{key}` ends before {start}", key=key.text) from error
+            raise
+        self._hook(RequestKind.GET, 0, sum(len(chunk) for chunk in chunks))
+        return RangeChunks(self._describe(meta, key, Operation.GET), chunks)
+
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""
         import obstore
@@ -131,7 +162,7 @@ class S3Requests:
             raise self._not_s3(operation, key.text)
         return PutResult(ETag.parse(result["e_tag"]))
 
-    def put_parts(self, key: ObjectKey, parts: Parts) -> ETag | None:
+    def put_parts(self, key: ObjectKey, parts: Parts, *, at_a_time: int) -> ETag | None:
         """Write an object in parts; obstore aborts the upload if any of it fails."""
         import obstore
 
@@ -146,7 +177,7 @@ class S3Requests:
                     parts,
                     use_multipart=True,
                     chunk_size=parts.part_bytes,
-                    max_concurrency=PARTS_AT_A_TIME,
+                    max_concurrency=at_a_time,
                 ),
                 kind=None,
             )

@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 PART_BYTES: Final = 8 << 20
-# Four parts on their way and one being read: under 50 MiB in all.
+# Fewer, larger parts cost the server less; below this size there would be too few to go side by side.
+_LARGE_BYTES: Final = 16 * PART_BYTES
+_LARGE_PART_BYTES: Final = 2 * PART_BYTES
+# Four parts on their way and one being read.
 PARTS_AT_A_TIME: Final = 4
 MAX_PARTS: Final = 10_000
+# What is read at a time fits a processor's cache: it is digested, and copied into its part, while it is there.
+_PIECE_BYTES: Final = 1 << 20
 
 
 class Parts:
-    """The parts of a stream, read when they are asked for.
+    """The parts of a stream, read piece by piece when they are asked for.
 
     An error of the stream is kept, so that it can be told from one of the network.
     """
@@ -22,45 +27,64 @@ class Parts:
         self.part_bytes = part_bytes
         self.sent = 0
         self.error: BaseException | None = None
-        self._first: bytes | None = first
+        self._first: bytes | None = first or None
         self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        part = self._first
+        piece = self._first
         self._first = None
-        if part is None:
+        if piece is None:
             try:
-                part = _read(self._body, self.part_bytes)
+                piece = self._body.read(_PIECE_BYTES)
             except BaseException as error:
                 self.error = error
                 raise
-        if not part:
+        if not piece:
             raise StopIteration
-        self.sent += len(part)
-        return part
+        self.sent += len(piece)
+        return piece
 
 
 def read_parts(body: BinaryIO) -> tuple[bytes, Parts | None]:
-    """Read the first part of a stream, and give back how to read the others; `None` if there are none."""
-    part_bytes = _choose_part_bytes(body)
+    """Read a stream that fits one part; of a larger one give back how to read its parts.
+
+    Returns:
+        The whole body and `None`, or nothing and its parts.
+    """
+    size = _remaining(body)
+    part_bytes = choose_part_bytes(size)
+    if size is not None and size >= part_bytes:
+        return b"", Parts(b"", body, part_bytes)
     first = _read(body, part_bytes)
     if len(first) < part_bytes:
         return first, None
     return b"", Parts(first, body, part_bytes)
 
 
-def _choose_part_bytes(body: BinaryIO) -> int:
-    """Make parts larger where a large file would otherwise have more of them than S3 takes."""
+def choose_part_bytes(size: int | None) -> int:
+    """Say how large the parts of a stream are, of which S3 takes no more than `MAX_PARTS`.
+
+    Args:
+        size: The stream's size in bytes; `None` if it is not known.
+    """
+    if size is None:
+        return _LARGE_PART_BYTES
+    if size < _LARGE_BYTES:
+        return PART_BYTES
+    needed = -(-size // MAX_PARTS)
+    return max(_LARGE_PART_BYTES, -(-needed // PART_BYTES) * PART_BYTES)
+
+
+def _remaining(body: BinaryIO) -> int | None:
     if not body.seekable():
-        return 2 * PART_BYTES
+        return None
     at = body.tell()
     size = body.seek(0, io.SEEK_END) - at
     body.seek(at)
-    needed = -(-size // MAX_PARTS)
-    return max(PART_BYTES, -(-needed // PART_BYTES) * PART_BYTES)
+    return size
 
 
 def _read(body: BinaryIO, size: int) -> bytes:

@@ -31,7 +31,7 @@ from swampsync.backends.base import (
     Throttled,
 )
 from swampsync.backends.s3 import S3Store, detect_etag_quoting
-from swampsync.backends.s3_download import RANGE_BYTES
+from swampsync.backends.s3_download import FIRST_BYTES
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.disk import LocalDisk
@@ -464,21 +464,21 @@ class Ranges:
 
 def test_large_object_is_read_in_ranges_and_given_in_order() -> None:
     """A large object comes in ranges, each a request, and its chunks in order; a small one in one request."""
-    body = bytes(range(256)) * (5 * RANGE_BYTES // 512 + 1)
+    body = bytes(range(256)) * (5 * FIRST_BYTES // 512 + 1)
     seen: list[tuple[str, int, int]] = []
     with ScriptedServer(Ranges(body)) as server, store_at(server, seen=seen).open(KEY) as (info, chunks):
         assert (info.size, info.etag) == (len(body), ETag("old"))
         assert b"".join(chunks) == body
-    assert sorted(down for _, _, down in seen) == sorted([RANGE_BYTES, RANGE_BYTES, len(body) - 2 * RANGE_BYTES])
+    assert sorted(down for _, _, down in seen) == sorted([FIRST_BYTES, FIRST_BYTES, len(body) - 2 * FIRST_BYTES])
     assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize(
-    "new_body", [bytes(3 * RANGE_BYTES), bytes(RANGE_BYTES), b"short"], ids=["as long", "shorter", "tiny"]
+    "new_body", [bytes(3 * FIRST_BYTES), bytes(FIRST_BYTES), b"short"], ids=["as long", "shorter", "tiny"]
 )
 def test_object_that_is_replaced_while_it_is_read_is_an_error(new_body: bytes) -> None:
     """Ranges of two states are never joined, whatever the size of the new one."""
-    script = Ranges(bytes(3 * RANGE_BYTES), change_after=1, new_body=new_body)
+    script = Ranges(bytes(3 * FIRST_BYTES), change_after=1, new_body=new_body)
 
     def whole(request: Request) -> Reply:
         if request.method == "HEAD":
@@ -495,11 +495,11 @@ def test_object_that_is_replaced_while_it_is_read_is_an_error(new_body: bytes) -
 
 def test_reading_may_stop_early() -> None:
     """Whoever leaves in the middle of a large object leaves nothing running."""
-    with ScriptedServer(Ranges(bytes(20 * RANGE_BYTES))) as server:
+    with ScriptedServer(Ranges(bytes(20 * FIRST_BYTES))) as server:
         with store_at(server).open(KEY) as (_, chunks):
-            assert len(next(chunks)) == RANGE_BYTES
-            assert len(next(chunks)) == RANGE_BYTES
-        assert len(server.requests) <= 7
+            assert len(next(chunks)) == FIRST_BYTES
+            assert 1 <= len(next(chunks)) <= FIRST_BYTES
+        assert len(server.requests) <= 9
     assert next(chunks, None) is None
 
 
