@@ -21,12 +21,12 @@ from swampsync.layout import ObjectKey
 from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
 from swampsync.sync.cataloguing import metadata_text_of
 from swampsync.sync.clone import Clone, artifact_key_of
+from swampsync.sync.digested import Digested
 from swampsync.sync.local_copy import LocalCopy, WrongContent
 from swampsync.sync.pending import PendingEntry
 
 RESUME_SECONDS: Final = 23 * 3600.0
 STREAM_BYTES: Final = 4 * 1024 * 1024
-_CHUNK: Final = 1 << 20
 
 
 class KeyTaken(InvalidInput):
@@ -113,10 +113,10 @@ def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
         key = clone.layout.key(entry.key or record.path)
         if item.is_resumed and _is_whole(clone, key, record):
             return
-        counted = _Digested(stream, record.size)
-        clone.log.store.put_stream(key, cast("BinaryIO", counted))
+        digested = Digested(stream, record.size)
+        clone.log.store.put_stream(key, cast("BinaryIO", digested))
         is_longer = bool(stream.read(1))
-    if counted.digest.hexdigest() != record.sha256:
+    if digested.hexdigest != record.sha256:
         raise WrongContent(f"`{record.path}` was changed after it was recorded", key=record.path)
     if is_longer:
         _cut(copy, item)
@@ -155,21 +155,6 @@ def _is_whole(clone: Clone, key: ObjectKey, record: FileRecord) -> bool:
     except ObjectNotFound:
         return False
     return digest.hexdigest() == record.sha256
-
-
-class _Digested:
-    """The first bytes of a file, hashed as they are read."""
-
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self._stream = stream
-        self._left = size
-        self.digest = hashlib.sha256()
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._stream.read(min(self._left, _CHUNK if size < 0 else size))
-        self._left -= len(data)
-        self.digest.update(data)
-        return data
 
 
 def side_by_side(

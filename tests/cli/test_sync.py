@@ -271,3 +271,12 @@ def test_sync_on_a_directory_refreshes_and_says_so(swamp: Swamp, solo: Path) -> 
     """Where nothing travels, sync refreshes the catalog, prints that, and exits 0."""
     assert "refreshed" in swamp(solo, "datastore", "sync").ok().text
     assert swamp(solo, "datastore", "log").status == 1
+
+
+def test_content_of_many_parts_arrives_whole(ann: Member, bob: Member) -> None:
+    """What is too large for one request goes up in parts, comes down in ranges, and is what was put."""
+    content = "".join(f"{number:07x}\n" for number in range(1_200_000))
+    assert len(content) > 9_000_000
+    ann.put("large", content)
+    bob("datastore", "sync", "--pull").ok()
+    assert bob.content("large") == content
