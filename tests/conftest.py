@@ -18,6 +18,7 @@ EXTENDED = frozenset(
         "cli/test_s3_setup.py",
         "cli/test_swamp_fixtures.py",
         "cli/test_sync.py",
+        "cli/test_sync_scan.py",
         "cli/test_unreachable.py",
         "conformance/test_object_store_s3.py",
         "faults/test_migration_kill.py",

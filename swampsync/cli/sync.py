@@ -25,6 +25,12 @@ def sync(
     all_namespaces: Annotated[bool, typer.Option("--all", help="Look at every namespace's log.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what a push would do, and do nothing.")] = False,
     hydrate: Annotated[bool, typer.Option("--hydrate", help="Fetch content that is not here.")] = False,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="First take in what was changed in the local copy by other programs.")
+    ] = False,
+    removals: Annotated[
+        bool, typer.Option("--removals", help="With --scan: fetched content that is gone was removed on purpose.")
+    ] = False,
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SECONDS", help="For each direction.", min=0.001)
     ] = None,
@@ -39,12 +45,14 @@ def sync(
     """Take in what others published, and publish what is pending."""
     if predicate is not None and not hydrate:
         raise InvalidInput("a predicate says whose content to fetch", hint="swamp datastore sync --hydrate PREDICATE")
+    if removals and not scan:
+        raise InvalidInput("removals are found by a scan", hint="swamp datastore sync --scan --removals")
     if pull and push:
         pull = push = False  # both is what happens anyway
     with cli.repo() as repo:
         if not repo.config.is_remote:
             return _refresh(cli, repo)
-        from swampsync.repo.synchronising import SyncOptions
+        from swampsync.repo.sync_report import SyncOptions
         from swampsync.sync.push_plan import PushLimits
 
         options = SyncOptions(
@@ -55,9 +63,11 @@ def sync(
             hydrate=True if hydrate else None,
             predicate=predicate,
             timeout_seconds=timeout,
+            is_scanning=scan,
+            takes_removals=removals,
             limits=PushLimits(max_requests=max_requests, max_delete=max_delete, is_confirmed=yes),
         )
-        with cli.console.progress("Fetching") as bar:
+        with cli.console.progress("Syncing") as bar:
             report = repo.synchroniser.sync(options, progress=bar)
     if cli.console.is_json:
         cli.console.document(report.to_json())

@@ -9,8 +9,9 @@ from swampsync.cli.console import Console, count, format_size
 from swampsync.errors import printable
 
 if TYPE_CHECKING:
-    from swampsync.repo.synchronising import SyncReport
+    from swampsync.repo.sync_report import SyncReport
     from swampsync.sync.push_plan import PushPlan
+    from swampsync.sync.scan_plan import Scanned
     from swampsync.sync.status import SyncStatus
 
 _SHOWN: Final = 50
@@ -18,6 +19,8 @@ _SHOWN: Final = 50
 
 def show_report(console: Console, report: SyncReport) -> None:
     """Show what a sync did, or would do."""
+    if report.scanned is not None:
+        show_scan(console, report.scanned)
     if report.plan is not None:
         show_plan(console, report.plan)
         return
@@ -40,6 +43,27 @@ def show_report(console: Console, report: SyncReport) -> None:
         f"At commit {report.seq}; {count(requests.requests, 'request')},"
         f" {format_size(requests.bytes_up)} up, {format_size(requests.bytes_down)} down"
     )
+
+
+def show_scan(console: Console, scanned: Scanned) -> None:
+    """Show what a scan found, and what of it was taken in."""
+    plan = scanned.plan
+    findings = plan.findings if scanned.is_dry_run else scanned.adopted
+    verb = "Would take in" if scanned.is_dry_run else "Took in"
+    console.line(f"Looked at {count(plan.seen, 'version or file', 'versions and files')}, read {plan.hashed:,} of them")
+    for finding in findings[:_SHOWN]:
+        console.line(printable(f"{verb} {finding.change.value} {finding.path} ({format_size(finding.size)})"))
+    if len(findings) > _SHOWN:
+        console.line(f"{verb} {len(findings) - _SHOWN:,} more")
+    if plan.missing and not any(finding.change.value == "removed" for finding in findings):
+        console.line(
+            f"{count(len(plan.missing), 'fetched content', 'fetched contents')} missing; fetched again when read"
+            " (if they were removed on purpose: --removals)"
+        )
+    for path, reason in plan.notes[:_SHOWN]:
+        console.warn(printable(f"{path} {reason}"))
+    if len(plan.notes) > _SHOWN:
+        console.warn(f"{len(plan.notes) - _SHOWN:,} more cannot be published")
 
 
 def resolution_lines(report: SyncReport) -> Iterator[str]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from swampsync.backends.counting import RequestCounts
 from swampsync.config.datastore import Hydration
 from swampsync.errors import Refused, SwampsyncError
 from swampsync.log.paths import RAW_FILE
 from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
+from swampsync.repo.sync_report import SyncOptions, SyncReport
 from swampsync.sync.pending import PendingEntry
-from swampsync.sync.push_plan import PushLimits, PushPlan
 
 if TYPE_CHECKING:
     from swampsync.sync.status import SyncStatus
@@ -24,108 +22,6 @@ Progress = Callable[[int, int | None], None]
 
 def _ignore(_done: int, _total: int | None) -> None:
     pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncOptions:
-    """What a sync is to do.
-
-    Args:
-        is_pulling: Whether to take in what is new.
-        is_pushing: Whether to publish what is pending.
-        all_namespaces: Whether to look at every registered namespace's log.
-        is_dry_run: Whether to say only what a push would do.
-        hydrate: Whether to fetch all content; `None` as configured.
-        predicate: Fetch the content of what this matches instead.
-        timeout_seconds: For each direction; `None` as configured.
-        limits: What the push may do.
-    """
-
-    is_pulling: bool = True
-    is_pushing: bool = True
-    all_namespaces: bool = False
-    is_dry_run: bool = False
-    hydrate: bool | None = None
-    predicate: str | None = None
-    timeout_seconds: float | None = None
-    limits: PushLimits = field(default_factory=PushLimits)
-
-
-@dataclass(slots=True)
-class SyncReport:
-    """What a sync did, or would do.
-
-    Attributes:
-        namespace: Whose; empty in solo mode.
-        seq: The newest commit that is applied.
-        commits: How many commits were pulled.
-        pulled: Versions and files that came.
-        pulled_removals: Versions and files that went.
-        fetched: Files whose content came.
-        pushed: Versions and files that were published.
-        pushed_removals: Removals that were published.
-        renumbered: Versions that got another number: old and new directory.
-        conflicts: Files that lie beside others' content: where they were, and where they are.
-        merged: Files of JSON lines that hold others' lines and ours now.
-        kept: Removals that gave way to somebody's change.
-        is_replaced: Whether the log was another one than before.
-        failures: Path and reason of what could not be transferred.
-        others: Other namespaces that were looked at, with how many commits came or why it failed.
-        plan: Of a dry run.
-        requests: What it took.
-    """
-
-    namespace: str
-    is_dry_run: bool = False
-    seq: int = 0
-    commits: int = 0
-    pulled: int = 0
-    pulled_removals: int = 0
-    fetched: int = 0
-    pushed: int = 0
-    pushed_removals: int = 0
-    renumbered: list[tuple[str, str]] = field(default_factory=list)
-    conflicts: list[tuple[str, str]] = field(default_factory=list)
-    merged: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    is_replaced: bool = False
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    others: dict[str, int | str] = field(default_factory=dict)
-    plan: PushPlan | None = None
-    requests: RequestCounts = field(default_factory=RequestCounts)
-
-    def to_json(self) -> dict[str, Any]:
-        """Make the document that `datastore sync` prints."""
-        document: dict[str, Any] = {
-            "namespace": self.namespace,
-            "dryRun": self.is_dry_run,
-            "seq": self.seq,
-            "commitsPulled": self.commits,
-            "filesPulled": self.pulled,
-            "filesRemoved": self.pulled_removals,
-            "filesFetched": self.fetched,
-            "filesPushed": self.pushed,
-            "removalsPushed": self.pushed_removals,
-            "renumbered": [{"from": old, "to": new} for old, new in self.renumbered],
-            "conflicts": [{"path": old, "keptAs": new} for old, new in self.conflicts],
-            "merged": self.merged,
-            "removalsDropped": self.kept,
-            "logReplaced": self.is_replaced,
-            "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
-            "namespaces": self.others,
-            "requests": self.requests.requests,
-            "bytesUp": self.requests.bytes_up,
-            "bytesDown": self.requests.bytes_down,
-        }
-        if self.plan is not None:
-            document["plan"] = {
-                "puts": self.plan.puts,
-                "removals": self.plan.removals,
-                "requests": self.plan.requests,
-                "bytes": self.plan.size,
-                "entries": [{"op": entry.op.value, "path": entry.path} for entry in self.plan.entries],
-            }
-        return document
 
 
 class Synchroniser:
@@ -151,6 +47,8 @@ class Synchroniser:
         parts = self._parts
         before = parts.remote.requests.snapshot()
         report = SyncReport(parts.namespace.name, is_dry_run=options.is_dry_run)
+        if options.is_scanning:
+            self._scan(report, options, progress)
         if options.is_dry_run:
             report.plan = self._syncer.plan()
         else:
@@ -164,6 +62,18 @@ class Synchroniser:
         report.seq = 0 if position is None else position.seq
         report.requests = parts.remote.requests.snapshot() - before
         return report
+
+    def _scan(self, report: SyncReport, options: SyncOptions, progress: Progress) -> None:
+        from swampsync.repo.scanning import scan_copy
+
+        report.scanned = scan_copy(
+            self._parts,
+            is_dry_run=options.is_dry_run,
+            takes_removals=options.takes_removals,
+            progress=progress,
+            check=self._parts.syncing.deadline(options.timeout_seconds),
+        )
+        report.failures += report.scanned.failures
 
     def _pull(self, report: SyncReport, options: SyncOptions, progress: Progress) -> None:
         check = self._parts.syncing.deadline(options.timeout_seconds)

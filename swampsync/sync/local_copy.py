@@ -179,6 +179,14 @@ class LocalCopy:
         if self._is_there(path):
             settle_marker(self._tree, path)
 
+    def rename(self, relative: str, target: str) -> None:
+        """Give a file another path in the copy, durably."""
+        path = self.path(target)
+        directory = path.rpartition("/")[0]
+        self._make_directory(directory)
+        self._disk.rename(self.path(relative), path)
+        self._disk.sync_directory(directory)
+
     def move_aside(self, relative: str, directory: str) -> None:
         """Move a file to the same relative path below another directory."""
         target = f"{directory}/{relative}"

@@ -19,6 +19,11 @@ _ROW_BYTES: Final = 450
 _PACKED_ROW_BYTES: Final = 90
 _ROWS_IN_SEGMENT: Final = 20_000
 
+# Removals that no share of a namespace is asked about: each was a command, which asked a person itself.
+_FEW_REMOVALS: Final = 10
+# Except those that a scan concluded from what is missing.
+_CONCLUDED: Final = "scan"
+
 
 @dataclass(frozen=True, slots=True)
 class PushLimits:
@@ -26,7 +31,7 @@ class PushLimits:
 
     Args:
         max_requests: Stop before the first write if more would be needed; `None` for any number.
-        max_delete: How many files may be removed; `None` for at most half of what there is.
+        max_delete: How many versions and files may be removed; `None` for at most half of what there is, or ten.
         is_confirmed: Whether any number may be removed.
     """
 
@@ -111,9 +116,15 @@ def check_limits(clone: Clone, plan: PushPlan, limits: PushLimits) -> None:
         return
     counts = clone.state.files.count(clone.namespace)
     published = sum(number for state, (number, _) in counts.items() if state is not FileState.PENDING)
-    allowed = limits.max_delete if limits.max_delete is not None else (published + plan.removals) // 2
+    allowed = limits.max_delete if limits.max_delete is not None else _allow(plan, published)
     if plan.removals > allowed:
         raise Refused(
-            f"this push would remove {plan.removals} of {published + plan.removals} files, and {allowed} are allowed",
+            f"this push would remove {plan.removals} of {published + plan.removals} versions and files,"
+            f" and {allowed} are allowed",
             hint="if that is meant: swamp datastore sync --yes",
         )
+
+
+def _allow(plan: PushPlan, left: int) -> int:
+    is_concluded = any(entry.op is Op.REMOVE and entry.kind == _CONCLUDED for entry in plan.entries)
+    return max((left + plan.removals) // 2, 0 if is_concluded else _FEW_REMOVALS)

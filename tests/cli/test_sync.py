@@ -204,17 +204,31 @@ def test_log_tells_who_did_what(ann: Member, bob: Member) -> None:
 
 
 def test_push_of_many_removals_needs_a_confirmation(ann: Member) -> None:
-    """Removals left pending by --no-sync are published by a sync only as far as --max-delete or --yes allows."""
-    for name in ("a", "b", "c"):
-        ann.put(name, name)
+    """Above ten, removals of more than half of a namespace are published only as --max-delete or --yes allows."""
+    names = [f"n{number:02d}" for number in range(13)]
+    source = ann.path / "source"
+    source.mkdir()
+    for name in names:
+        (source / name).write_text(name)
+    ann("data", "import", str(source), "--model", "vpc").ok()
     config = ann.path / ".swamp.yaml"
     config.write_text(config.read_text().replace("  config:", "  autoSync: false\n  config:"))
-    for name in ("a", "b", "c"):
-        ann("data", "delete", "vpc", name, "-y").ok()
+    ann("data", "delete", "vpc", "--prefix", "n", "-y").ok()
     refused = ann("datastore", "sync", "--json")
     assert refused.status == 1
+    assert "13 of 14" in refused.error["error"]
     assert "--yes" in refused.error["hint"]
-    assert ann("datastore", "sync", "--yes", "--json").json["removalsPushed"] == 3
+    assert ann("datastore", "sync", "--max-delete", "12", "--json").status == 1
+    assert ann("datastore", "sync", "--max-delete", "13", "--json").json["removalsPushed"] == 13
+
+
+def test_the_only_artifact_is_deleted_without_ado(ann: Member) -> None:
+    """Removals of commands that asked a person themselves are no reason to ask again in a small namespace."""
+    ann.put("state", "one")
+    config = ann.path / ".swamp.yaml"
+    config.write_text(config.read_text().replace("  config:", "  autoSync: false\n  config:"))
+    ann("data", "delete", "vpc", "state", "-y").ok()
+    assert ann("datastore", "sync", "--json").json["removalsPushed"] == 1
 
 
 def test_unreadable_file_fails_alone(ann: Member) -> None:

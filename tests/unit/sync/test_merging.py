@@ -150,7 +150,7 @@ def test_merge_survives_a_kill_at_every_step_on_the_disk() -> None:
 Steps = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["append", "push", "pull"])), max_size=14)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps=Steps)
 def test_clones_converge_on_equal_bytes(steps: list[tuple[int, str]]) -> None:
     """Whatever three clones append, push and pull, in the end all have every line once, in one order."""

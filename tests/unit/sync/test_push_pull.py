@@ -209,18 +209,30 @@ def test_unreadable_file_does_not_keep_the_rest(pair: Pair) -> None:
 
 
 def test_push_refuses_to_remove_most_of_a_namespace(team: Team, pair: Pair) -> None:
-    """Removing more than half of the files needs a confirmation, and nothing is written before it."""
+    """Above ten, removing more than half of the files needs a confirmation, and nothing is written before it."""
     ann, _ = pair
-    for name in ("a", "b", "c"):
+    names = [f"n{number:02d}" for number in range(12)]
+    for name in names:
         ann.put(name, name)
     ann.push()
     before = team.objects()
-    ann.delete("a", 1)
-    ann.delete("b", 1)
-    with pytest.raises(Refused, match="would remove 2 of 3"):
+    for name in names[:11]:
+        ann.delete(name, 1)
+    with pytest.raises(Refused, match="would remove 11 of 12"):
         ann.push()
+    with pytest.raises(Refused, match="10 are allowed"):
+        ann.push(PushLimits(max_delete=10))
     assert team.objects() == before
-    assert ann.push(PushLimits(max_delete=2)).removed == 2
+    assert ann.push(PushLimits(max_delete=11)).removed == 11
+
+
+def test_the_only_artifact_may_be_deleted(pair: Pair) -> None:
+    """In a small namespace a command that removes everything is not asked again by the push."""
+    ann, _ = pair
+    ann.put("state", "one")
+    ann.push()
+    ann.delete("state", 1)
+    assert ann.push().removed == 1
 
 
 def test_push_stops_before_the_first_write_if_it_needs_too_many_requests(team: Team, pair: Pair) -> None:

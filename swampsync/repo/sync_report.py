@@ -1,0 +1,122 @@
+"""What `datastore sync` is asked to do, and what it says it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from swampsync.backends.counting import RequestCounts
+from swampsync.sync.push_plan import PushLimits, PushPlan
+
+if TYPE_CHECKING:
+    from swampsync.sync.scan_plan import Scanned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncOptions:
+    """What a sync is to do.
+
+    Args:
+        is_pulling: Whether to take in what is new.
+        is_pushing: Whether to publish what is pending.
+        all_namespaces: Whether to look at every registered namespace's log.
+        is_dry_run: Whether to say only what a push would do.
+        hydrate: Whether to fetch all content; `None` as configured.
+        predicate: Fetch the content of what this matches instead.
+        timeout_seconds: For each direction; `None` as configured.
+        limits: What the push may do.
+        is_scanning: Whether to find what changed in the copy behind our back first.
+        takes_removals: Whether, then, content that is gone was removed on purpose.
+    """
+
+    is_pulling: bool = True
+    is_pushing: bool = True
+    all_namespaces: bool = False
+    is_dry_run: bool = False
+    hydrate: bool | None = None
+    predicate: str | None = None
+    timeout_seconds: float | None = None
+    limits: PushLimits = field(default_factory=PushLimits)
+    is_scanning: bool = False
+    takes_removals: bool = False
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What a sync did, or would do.
+
+    Attributes:
+        namespace: Whose; empty in solo mode.
+        seq: The newest commit that is applied.
+        commits: How many commits were pulled.
+        pulled: Versions and files that came.
+        pulled_removals: Versions and files that went.
+        fetched: Files whose content came.
+        pushed: Versions and files that were published.
+        pushed_removals: Removals that were published.
+        renumbered: Versions that got another number: old and new directory.
+        conflicts: Files that lie beside others' content: where they were, and where they are.
+        merged: Files of JSON lines that hold others' lines and ours now.
+        kept: Removals that gave way to somebody's change.
+        is_replaced: Whether the log was another one than before.
+        failures: Path and reason of what could not be transferred.
+        others: Other namespaces that were looked at, with how many commits came or why it failed.
+        plan: Of a dry run.
+        scanned: What a scan of the copy found; `None` if none was asked for.
+        requests: What it took.
+    """
+
+    namespace: str
+    is_dry_run: bool = False
+    seq: int = 0
+    commits: int = 0
+    pulled: int = 0
+    pulled_removals: int = 0
+    fetched: int = 0
+    pushed: int = 0
+    pushed_removals: int = 0
+    renumbered: list[tuple[str, str]] = field(default_factory=list)
+    conflicts: list[tuple[str, str]] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    is_replaced: bool = False
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    others: dict[str, int | str] = field(default_factory=dict)
+    plan: PushPlan | None = None
+    scanned: Scanned | None = None
+    requests: RequestCounts = field(default_factory=RequestCounts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Make the document that `datastore sync` prints."""
+        document: dict[str, Any] = {
+            "namespace": self.namespace,
+            "dryRun": self.is_dry_run,
+            "seq": self.seq,
+            "commitsPulled": self.commits,
+            "filesPulled": self.pulled,
+            "filesRemoved": self.pulled_removals,
+            "filesFetched": self.fetched,
+            "filesPushed": self.pushed,
+            "removalsPushed": self.pushed_removals,
+            "renumbered": [{"from": old, "to": new} for old, new in self.renumbered],
+            "conflicts": [{"path": old, "keptAs": new} for old, new in self.conflicts],
+            "merged": self.merged,
+            "removalsDropped": self.kept,
+            "logReplaced": self.is_replaced,
+            "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
+            "namespaces": self.others,
+            "requests": self.requests.requests,
+            "bytesUp": self.requests.bytes_up,
+            "bytesDown": self.requests.bytes_down,
+        }
+        if self.scanned is not None:
+            document["scan"] = self.scanned.to_json()
+        if self.plan is not None:
+            document["plan"] = {
+                "puts": self.plan.puts,
+                "removals": self.plan.removals,
+                "requests": self.plan.requests,
+                "bytes": self.plan.size,
+                "entries": [{"op": entry.op.value, "path": entry.path} for entry in self.plan.entries],
+            }
+        return document
