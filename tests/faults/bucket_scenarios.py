@@ -22,7 +22,7 @@ from swampsync.errors import NotFound
 from swampsync.log.catch_up import read_state
 from swampsync.log.verify import verify
 from swampsync.repo import Repo
-from swampsync.repo.synchronising import SyncOptions
+from swampsync.repo.sync_report import SyncOptions
 from swampsync.sync.push_plan import PushLimits
 from tests.stateful.team import Member, Office
 

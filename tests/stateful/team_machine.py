@@ -34,7 +34,7 @@ from swampsync.log.vacuum import apply_vacuum_plan, make_vacuum_plan, read_vacuu
 from swampsync.log.verify import verify
 from swampsync.namespace import Namespace
 from swampsync.repo import Repo
-from swampsync.repo.synchronising import SyncOptions
+from swampsync.repo.sync_report import SyncOptions
 from swampsync.sync.push_plan import PushLimits
 from swampsync.testing.faulty_store import Fault, RandomFaults, no_faults
 from tests.stateful.team import IMMORTAL, Member, Office
