@@ -8,10 +8,7 @@ system's clock. A file that is missing is content that was not fetched, unless t
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from swampsync.artifacts.metadata import Metadata
@@ -21,11 +18,13 @@ from swampsync.catalog.files import FileRecord, FileState
 from swampsync.catalog.metadata_rows import MetadataRow
 from swampsync.catalog.rows import ArtifactKey
 from swampsync.disk import DiskEntry, DiskStat, Kind, WriteMode
-from swampsync.layout import MANIFEST_NAME, MEMBERS_NAME, MODEL_LOCK_NAME, Layout
+from swampsync.layout import Layout
 from swampsync.log.paths import SHARED_SUBDIRS, find_path_problem, parse_version_path
 from swampsync.sync.cataloguing import make_metadata_row, metadata_of
 from swampsync.sync.clone import Clone, artifact_key_of
+from swampsync.sync.copied_content import Content, hash_file
 from swampsync.sync.local_copy import LocalCopy
+from swampsync.sync.not_data import is_data
 from swampsync.sync.scan_plan import Change, Finding, ScanPlan
 
 # Coarser than any file system's times of change.
@@ -33,40 +32,11 @@ _TICK_NS: Final = 2_000_000_000
 _SETTING: Final = "scanned:"
 _LINK: Final = "is a symbolic link, which is not followed"
 
-# Locks, temporary files of ours, of swamp and of editors, and what systems leave behind.
-_NOT_DATA: Final = re.compile(
-    r"\..*\.tmp|\..*\.sw[a-z]|\.#.*|#.*#|.*~|\.lock|\.takeover-.*|\.DS_Store|Thumbs\.db|desktop\.ini|\.nfs.*"
-    r"|\.fuse_hidden.*|\.goutputstream-.*|_catalog\.db.*|_sync\.db.*|\.push-queue\.json|\.datastore.*"
-    r"|" + "|".join(re.escape(name) for name in (MODEL_LOCK_NAME, MANIFEST_NAME, MEMBERS_NAME))
-)
-
 Progress = Callable[[int, int | None], None]
 
 
 def _ignore(_done: int, _total: int | None) -> None:
     pass
-
-
-def is_data(name: str) -> bool:
-    """Say whether a file of this name may be somebody's data; the contrary is never published."""
-    return _NOT_DATA.fullmatch(name) is None
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A file's content as it was read.
-
-    Args:
-        stat: Of the file, before it was read.
-        size: Its bytes; those that count, where the file is longer than its metadata says.
-        sha256: Of them.
-        head_sha256: Of the bytes that were asked for at its beginning, if there are so many.
-    """
-
-    stat: DiskStat
-    size: int
-    sha256: str
-    head_sha256: str | None
 
 
 class Scanner:
@@ -326,38 +296,9 @@ class Scanner:
         return other is not None and other.ctime_ns < self._since
 
     def read_content(self, path: str, *, head: int = 0) -> Content:
-        """Hash a file of the copy.
-
-        Args:
-            path: Which.
-            head: Of how many bytes at the beginning to take the digest too.
-
-        Raises:
-            OSError: It cannot be read; `FileNotFoundError` where there is none, or no regular file.
-        """
-        stat = self._copy.stat(path)
-        if stat is None:
-            raise FileNotFoundError(path)
+        """Hash a file of the copy; see `hash_file`."""
         self._plan.hashed += 1
-        digest, size, of_head = hashlib.sha256(), 0, None
-        with self._copy.open(path) as stream:
-            while chunk := stream.read(1 << 20):
-                if head and size < head <= size + len(chunk):
-                    part = digest.copy()
-                    part.update(chunk[: head - size])
-                    of_head = part.hexdigest()
-                digest.update(chunk)
-                size += len(chunk)
-        return Content(stat, size, digest.hexdigest(), of_head)
-
-    def digest(self, path: str, start: int) -> str:
-        """Hash a file of the copy from a byte on."""
-        digest = hashlib.sha256()
-        with self._copy.open(path) as stream:
-            stream.seek(start)
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-        return digest.hexdigest()
+        return hash_file(self._copy, path, head=head)
 
 
 def here(record: FileRecord, stat: DiskStat) -> FileRecord:

@@ -24,12 +24,13 @@ from swampsync.log.conflict_copies import conflict_path, is_json_lines
 from swampsync.log.paths import parse_version_path
 from swampsync.log.rows import FilePut
 from swampsync.sync.clone import Clone, artifact_key_of
+from swampsync.sync.copied_content import Content, digest_from, hash_file
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.merging import merge_file
 from swampsync.sync.pending import Op, PendingWork
 from swampsync.sync.recording import Recorder
 from swampsync.sync.scan_plan import Change, Finding
-from swampsync.sync.scanning import Content, Scanner, here
+from swampsync.sync.scanning import Scanner, here
 
 _KIND = "scan"
 
@@ -77,7 +78,7 @@ class Intake:
         metadata, _ = self._scanner.read_version(directory)
         if not isinstance(metadata, Metadata):
             raise DataError("changed while it was taken in", key=directory)
-        content = self._scanner.read_content(f"{directory}/{RAW_NAME}", head=metadata.size or 0)
+        content = hash_file(self._copy, f"{directory}/{RAW_NAME}", head=metadata.size or 0)
         entry = self._work.find(directory)
         is_pending = entry is not None and entry.op is Op.PUT
         is_free = entry is None and record is None and version.number > self._clone.state.highest.find(key)
@@ -107,13 +108,13 @@ class Intake:
     ) -> int:
         clone, raw = self._clone, f"{directory}/{RAW_NAME}"
         start = 0
-        content = self._scanner.read_content(raw, head=0 if record is None else record.size)
+        content = hash_file(self._copy, raw, head=0 if record is None else record.size)
         sha256, size = content.sha256, content.size
         if change is Change.EDITED_VERSION:
             if metadata.streaming and record is not None and content.head_sha256 == record.sha256:
                 # What is published is closed: the next version holds what was added.
                 start, size = record.size, content.size - record.size
-                sha256 = self._scanner.digest(raw, start)
+                sha256 = digest_from(self._copy, raw, start=start)
             identifier = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{metadata.id}:{sha256}"))
             metadata = replace(metadata, id=identifier, created_at=format_timestamp(clone.clock.now()))
         if not metadata.is_deleted:
@@ -176,7 +177,7 @@ class Intake:
     def _take_unseen(self, record: FileRecord) -> str:
         """Take in a file whose writer cannot have seen what the log has at its path; return where it is now."""
         clone, path = self._clone, record.path
-        content = self._scanner.read_content(path)
+        content = hash_file(self._copy, path)
         ours = record._replace(size=content.size, sha256=content.sha256)
         if is_json_lines(path):
             theirs = FilePut(path, record.size, record.sha256, record.key)
