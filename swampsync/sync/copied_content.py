@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from swampsync.catalog.files import FileRecord, FileState
 from swampsync.disk import DiskStat
 from swampsync.sync.local_copy import LocalCopy
 
@@ -60,3 +61,10 @@ def digest_from(copy: LocalCopy, path: str, *, start: int) -> str:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def here(record: FileRecord, stat: DiskStat) -> FileRecord:
+    """Make the record of a file that is here as it was recorded, or as the log has it."""
+    mtime, ctime, inode = stat.signature
+    state = FileState.SYNCED if record.state is FileState.REMOTE else record.state
+    return record._replace(state=state, mtime_ns=mtime, ctime_ns=ctime, inode=inode)

@@ -17,12 +17,12 @@ from swampsync.artifacts.scan import read_version as read_from_disk
 from swampsync.catalog.files import FileRecord, FileState
 from swampsync.catalog.metadata_rows import MetadataRow
 from swampsync.catalog.rows import ArtifactKey
-from swampsync.disk import DiskEntry, DiskStat, Kind, WriteMode
+from swampsync.disk import DiskEntry, Kind, WriteMode
 from swampsync.layout import Layout
 from swampsync.log.paths import SHARED_SUBDIRS, find_path_problem, parse_version_path
 from swampsync.sync.cataloguing import make_metadata_row, metadata_of
 from swampsync.sync.clone import Clone, artifact_key_of
-from swampsync.sync.copied_content import Content, hash_file
+from swampsync.sync.copied_content import Content, hash_file, here
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.not_data import is_data
 from swampsync.sync.scan_plan import Change, Finding, ScanPlan
@@ -283,8 +283,6 @@ class Scanner:
             return self._judge_same(path, record, content)
         return Finding(Change.EDITED_FILE, path, content.size)
 
-    # --- content -------------------------------------------------------------------------------------
-
     def _is_unchanged(self, record: FileRecord, beside: str | None = None) -> bool:
         """Say whether a file was hashed before and not changed since, and what lies beside it neither."""
         if not self._since or record.state is FileState.REMOTE:
@@ -299,10 +297,3 @@ class Scanner:
         """Hash a file of the copy; see `hash_file`."""
         self._plan.hashed += 1
         return hash_file(self._copy, path, head=head)
-
-
-def here(record: FileRecord, stat: DiskStat) -> FileRecord:
-    """Make the record of a file that is here as it was recorded, or as the log has it."""
-    mtime, ctime, inode = stat.signature
-    state = FileState.SYNCED if record.state is FileState.REMOTE else record.state
-    return record._replace(state=state, mtime_ns=mtime, ctime_ns=ctime, inode=inode)

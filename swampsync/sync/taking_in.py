@@ -24,13 +24,13 @@ from swampsync.log.conflict_copies import conflict_path, is_json_lines
 from swampsync.log.paths import parse_version_path
 from swampsync.log.rows import FilePut
 from swampsync.sync.clone import Clone, artifact_key_of
-from swampsync.sync.copied_content import Content, digest_from, hash_file
+from swampsync.sync.copied_content import Content, digest_from, hash_file, here
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.merging import merge_file
 from swampsync.sync.pending import Op, PendingWork
 from swampsync.sync.recording import Recorder
 from swampsync.sync.scan_plan import Change, Finding
-from swampsync.sync.scanning import Scanner, here
+from swampsync.sync.scanning import Scanner
 
 _KIND = "scan"
 
