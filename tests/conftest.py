@@ -20,6 +20,7 @@ EXTENDED = frozenset(
         "cli/test_sync.py",
         "cli/test_sync_scan.py",
         "cli/test_unreachable.py",
+        "cli/test_undelete.py",
         "conformance/test_object_store_s3.py",
         "faults/test_migration_kill.py",
         "stateful/test_sync_machine.py",
@@ -28,6 +29,7 @@ EXTENDED = frozenset(
         "unit/query/test_fuzz.py",
         "unit/repo/test_setup_s3.py",
         "unit/repo/test_staging.py",
+        "unit/sync/test_restoring.py",
     }
 )
 

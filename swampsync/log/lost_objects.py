@@ -16,12 +16,13 @@ from typing import Final, Protocol
 from swampsync.backends.base import ObjectInfo, ObjectNotFound
 from swampsync.errors import Refused
 from swampsync.log.examine import Examination, list_objects
-from swampsync.log.paths import METADATA_FILE, find_path_problem, parse_version_path, version_files
+from swampsync.log.paths import METADATA_FILE, VersionPath, find_path_problem, parse_version_path, version_files
 from swampsync.log.rows import ArtifactRow, FilePut, find_row_problem
 from swampsync.log.state import NamespaceState
 
 _UPLOAD_AGE: Final = timedelta(days=1)
 _SPARE_KEY: Final = re.compile(r"~[0-9a-f]{8}$")
+_ENDING: Final = re.compile(r"(~[0-9a-f]{8})?")
 
 
 class ArtifactReader(Protocol):
@@ -67,15 +68,21 @@ class LostObjects:
                 continue
             version = parse_version_path(path)
             if version is not None:
-                raw = objects.get(version_files(version.directory)[1])
-                if version.file == METADATA_FILE and raw is not None:
-                    yield from self._version(path, info, raw)
+                # What was brought back lies under keys with a common ending.
+                ending = version.file.removeprefix(METADATA_FILE)
+                raw = objects.get(f"{version_files(version.directory)[1]}{ending}")
+                is_metadata = version.file == METADATA_FILE + ending and _ENDING.fullmatch(ending) is not None
+                if is_metadata and raw is not None and not (ending and self._state.exists(_metadata_path(version))):
+                    yield from self._version(version, info, raw, ending=ending)
             elif find_path_problem(path) is not None or _SPARE_KEY.search(path) is not None:
                 self.notes.append(f"object `{info.key}` may belong to a lost commit, but its path is not known")
             else:
                 yield FilePut(path, info.size, self._digest(info))
 
-    def _version(self, path: str, metadata: ObjectInfo, raw: ObjectInfo) -> Iterator[FilePut | ArtifactRow]:
+    def _version(
+        self, version: VersionPath, metadata: ObjectInfo, raw: ObjectInfo, *, ending: str
+    ) -> Iterator[FilePut | ArtifactRow]:
+        path = _metadata_path(version)
         row = self._read_artifact(path, self._log.store.get(metadata.key).body)
         if row is None or find_row_problem(row) is not None or row.path != path:
             self.notes.append(f"object `{metadata.key}` is no valid metadata of its version")
@@ -85,8 +92,9 @@ class LostObjects:
         if (size is not None and size != raw.size) or (checksum is not None and checksum != digest):
             self.notes.append(f"object `{raw.key}` is not what its metadata says")
             return
-        yield row
-        yield FilePut(version_files(path.rpartition("/")[0])[1], raw.size, digest)
+        raw_path = version_files(version.directory)[1]
+        yield row._replace(key=f"{path}{ending}" if ending else None)
+        yield FilePut(raw_path, raw.size, digest, key=f"{raw_path}{ending}" if ending else None)
 
     def _digest(self, info: ObjectInfo) -> str:
         digest = hashlib.sha256()
@@ -129,3 +137,7 @@ class LostObjects:
             elif entry.seq > last:
                 return low, moment
         return low, high
+
+
+def _metadata_path(version: VersionPath) -> str:
+    return version_files(version.directory)[0]

@@ -40,7 +40,7 @@ class MembersRecord:
         members: Ids of the repos that may write, sorted; the owner is one of them.
         metadata: What people want to say of it.
         retention: Rules that hold for the whole namespace; their meaning is the maintenance's.
-        vacuum_horizon: Up to which commit deleted content is gone for good.
+        vacuum_horizon: For how many days removed content stays in a bucket; `None` for the default.
         store_promises: What the store was found to keep.
         extra: Fields of later versions, kept as they are.
     """

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from swampsync.repo.status import RepoStatus
     from swampsync.repo.structural import Structural
     from swampsync.repo.synchronising import Synchroniser
+    from swampsync.repo.undeleting import Undeleter
     from swampsync.repo.writing import DataWriter
 
 _NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
@@ -209,6 +210,13 @@ class Repo:
         from swampsync.repo.history import History
 
         return History(self._parts)
+
+    @cached_property
+    def undeleter(self) -> Undeleter:
+        """What brings back what was removed from a bucket."""
+        from swampsync.repo.undeleting import Undeleter
+
+        return Undeleter(self._parts)
 
     @cached_property
     def structural(self) -> Structural:

@@ -27,9 +27,11 @@ from swampsync.sync.pull import Pulled, pull
 from swampsync.sync.push_plan import PushLimits, PushPlan
 
 if TYPE_CHECKING:
+    from swampsync.log.undelete import Undelete
     from swampsync.sync.adopting import Adopted
     from swampsync.sync.push import Pushed
     from swampsync.sync.recording import Recorder
+    from swampsync.sync.restoring import Restored
     from swampsync.sync.status import SyncStatus
 
 # A push so soon after a pull begins where that ended: if somebody was faster, the log refuses and tells.
@@ -125,6 +127,16 @@ class Syncer:
             pushed = Pusher(self.clone, self.copy, check=check).push(pulled, limits)
             self._pulled = None
         return pushed
+
+    def restore(self, wanted: Sequence[Undelete], *, check: Callable[[], None] = no_check) -> Restored:
+        """Bring back what was removed, as one commit."""
+        from swampsync.sync.restoring import Restorer
+
+        with self._lock.hold():
+            pulled = self._pull(check)
+            restored = Restorer(self.clone, self.copy, check=check).restore(wanted, pulled)
+            self._pulled = None
+        return restored
 
     def plan(self) -> PushPlan:
         """Plan a push; makes no request."""

@@ -67,7 +67,7 @@ class PastTeam:
         with (path / ".swamp.yaml").open("a") as file:
             file.write('datastore:\n  type: "@swampsync/s3"\n  config:\n    bucket: team\n')
         if wanted:
-            words = ("join", wanted) if self.keys(f"{wanted}/") else ("set", wanted)
+            words = ("join", wanted) if self.objects(f"{wanted}/") else ("set", wanted)
             self.swamp(path, "namespace", *words).ok()
         return PastRepo(path, self.swamp)
 
@@ -79,7 +79,7 @@ class PastTeam:
         """Let the server's time be now."""
         self.clock.advance((datetime.now(UTC) - self.clock.now()).total_seconds())
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def objects(self, prefix: str = "") -> list[str]:
         return [info.key.text for info in self.memory.list(prefix)]
 
     def key(self, path: str) -> str:

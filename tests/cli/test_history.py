@@ -76,7 +76,7 @@ def test_content_and_versions_of_the_past(team: PastTeam, ann: PastRepo) -> None
 def test_looking_back_writes_nothing(team: PastTeam, ann: PastRepo) -> None:
     """Nothing is written to the bucket, the copy or the catalog, and the clone's position stays where it was."""
     bob = team.repo("bob")
-    before = team.keys()
+    before = team.objects()
     seen: list[str] = []
 
     def watch(call: object) -> None:
@@ -88,7 +88,7 @@ def test_looking_back_writes_nothing(team: PastTeam, ann: PastRepo) -> None:
         bob("datastore", "log").ok()
     assert seen
     assert set(seen) <= {"get", "head", "list", "open"}
-    assert team.keys() == before
+    assert team.objects() == before
     assert not list((bob.path / ".swamp").rglob("raw"))
     assert bob("datastore", "status", "--json").json["sync"]["seq"] == 0
     assert ann("datastore", "log", "--json").json["total"] == 5

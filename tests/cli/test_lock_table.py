@@ -104,6 +104,7 @@ CASES: dict[str, Case] = {
     "datastore compact": Case(),
     "datastore sync": Case(),
     "datastore log": Case(),
+    "datastore undelete": Case(("m", "x")),
     "datastore lock status": Case(),
     "datastore lock release": Case(("--force",)),
     "datastore namespace set": Case(("infra",)),
@@ -124,7 +125,11 @@ CASES: dict[str, Case] = {
 # What is true in one mode only, or has a test of its own below.
 ONLY_NAMESPACED = {"datastore namespace join", "datastore namespace migrate"}
 REFUSED = {"datastore namespace unset"}  # two namespaces share the directory, or there is none: refused, and no lock
-OF_BUCKETS = {"datastore sync", "datastore log"}  # some are refused on a directory; either way nothing is locked
+OF_BUCKETS = {
+    "datastore sync",
+    "datastore log",
+    "datastore undelete",
+}  # some are refused on a directory; either way nothing is locked
 ELSEWHERE = {"datastore setup s3", "demo"}
 
 

@@ -399,3 +399,18 @@ def test_repair_yields_to_somebody_elses() -> None:
         world.clock.advance(MINUTE)
         with pytest.raises(refused):
             apply_repair_plan(world.log, plan, clock=world.clock, new_id=Ids(2))
+
+
+def test_lost_undelete_is_found_by_its_keys() -> None:
+    """What was brought back by a commit that is lost lies under keys with a common ending, and is named there again."""
+    world, writer, _ = build()
+    row, raw = version("b", 1, "x")
+    row, raw = row._replace(key=f"{row.path}~1a2b3c4d"), raw._replace(key=f"{raw.path}~1a2b3c4d")
+    push(world, writer, draft((row, raw), kind="undelete"), {raw.path: "x"})
+    push(world, writer, draft(put=[file_put("files/9", "x")]), {"files/9": "x"})
+    lose(world, 9)
+    repair(world)
+    assert verify(world.log).problems == ()
+    state = read_state_at(world.log, 10)
+    assert state.artifact(row.path) == row
+    assert state.files[raw.path].key == raw.key
