@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from swampsync.backends.base import (
@@ -43,7 +44,7 @@ from swampsync.backends.s3_requests import S3Requests, is_out_of_range
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.backends.s3_sharing import Sharing
 from swampsync.backends.s3_upload import PARTS_AT_A_TIME, read_parts
-from swampsync.errors import SwampsyncError, Unavailable
+from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey, find_key_problem
 
 SMALL_BYTES: Final = 1 << 20
@@ -108,7 +109,7 @@ class S3Store:
         elif start:
             options = {"range": {"offset": start}}
         try:
-            return self._requests.get(key, options)
+            return self._get(key, options)
         except ObjectStoreRefused as error:
             if options is None or not is_out_of_range(error):
                 raise
@@ -136,11 +137,26 @@ class S3Store:
         # The answer to HEAD has no body: only GET tells a missing object from a missing bucket, and which right,
         # region or renewal is needed.
         try:
-            return self._requests.get(key, {"range": (0, 1)}).info
+            return self._get(key, {"range": (0, 1)}).info
         except ObjectStoreRefused as error:
             if not is_out_of_range(error):
                 raise
         return self._requests.get(key, None).info
+
+    def _get(self, key: ObjectKey, options: Any) -> GetResult:
+        """Read an object; to whoever may list only below some prefixes an absent one is 403 too (decision 0150)."""
+        try:
+            return self._requests.get(key, options)
+        except AccessDenied as error:
+            if _DENIED not in str(error.__cause__) or not self._is_absent(key):
+                raise
+            raise ObjectNotFound(f"no object `{key}` in `{self._options.url}`", key=key.text) from error
+
+    def _is_absent(self, key: ObjectKey) -> bool:
+        try:
+            return not any(info.key == key for info in islice(self.list(key.text), 1))
+        except SwampsyncError:
+            return False
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -255,6 +271,8 @@ class S3Store:
         return sorted(path[len(full) :] for path in found if path.startswith(full))
 
 
+# The code of a refusal that is about rights, and not about keys, clocks or regions.
+_DENIED: Final = "AccessDenied"
 _BARE_STATUS: Final = {"400", "401", "403", "404", "409", "412"}
 
 

@@ -23,14 +23,20 @@ def status(
     with cli.repo() as repo:
         health = repo.datastore.health()
         sync = repo.synchroniser.status() if repo.config.is_remote else None
-    is_stale = False
+        followed = repo.synchroniser.followed() if repo.config.is_remote else ()
+    is_stale, stale = False, []
     if max_age is not None and sync is not None:
         from swampsync.artifacts.lifetimes import parse_duration
 
         allowed = parse_duration(max_age).total_seconds()
-        is_stale = sync.age_seconds is None or sync.age_seconds > allowed
+        ages = [("", sync.age_seconds), *((f.namespace, f.age_seconds) for f in followed)]
+        stale = [name for name, age in ages if age is None or age > allowed]
+        is_stale = bool(stale)
     if cli.console.is_json:
-        cli.console.document(health.to_json() | ({} if sync is None else {"sync": sync.to_json()}))
+        others = [f.to_json() for f in followed]
+        cli.console.document(
+            health.to_json() | ({} if sync is None else {"sync": sync.to_json() | {"followed": others}})
+        )
         return int(is_stale)
     cli.console.line("Datastore Status")
     for label, value in health.lines():
@@ -39,8 +45,13 @@ def status(
         from swampsync.cli.sync_output import show_status
 
         show_status(cli.console, sync)
+    if followed:
+        from swampsync.cli.following import show_followed
+
+        show_followed(cli.console, followed)
     if is_stale:
-        cli.console.warn(f"the last sync is longer ago than {max_age}: swamp datastore sync")
+        whose = ", ".join(name or "this namespace" for name in stale)
+        cli.console.warn(f"the last sync is longer ago than {max_age} for {whose}: swamp datastore sync")
     return int(is_stale)
 
 

@@ -45,6 +45,8 @@ COMMANDS: Final[dict[tuple[str, ...], str]] = {
     ("datastore", "namespace", "describe"): "namespace:describe",
     ("datastore", "namespace", "join"): "namespace:join",
     ("datastore", "namespace", "migrate"): "migrating:migrate",
+    ("datastore", "namespace", "follow"): "following:follow",
+    ("datastore", "namespace", "policy"): "policy:policy",
     ("datastore", "namespace", "resolve"): "namespace:resolve",
     ("datastore", "namespace", "validate"): "namespace:validate",
     ("model", "create"): "model:create",

@@ -11,7 +11,7 @@ both hold the structural lock. `doctor backend` tells whether a store is such.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import replace
 from random import Random
@@ -32,9 +32,9 @@ from swampsync.backends.prefixed import Prefixed
 from swampsync.clock import Clock, format_timestamp
 from swampsync.errors import NotFound, Unavailable
 from swampsync.layout import Layout
-from swampsync.namespace import Namespace
+from swampsync.namespace import RESERVED, Namespace
 from swampsync.registry.bucket_place import require_free_place, solo_taken
-from swampsync.registry.bucket_scan import scan_bucket
+from swampsync.registry.bucket_scan import list_places, scan_manifests
 from swampsync.registry.claims import ClaimOutcome, checked, not_registered, require_named, taken
 from swampsync.registry.manifest import (
     MembersRecord,
@@ -256,7 +256,18 @@ class BucketRegistry:
         Raises:
             AccessDenied: The bucket's directories may not be listed.
         """
-        return scan_bucket(self._store, self._layout, make_pool=self._make_pool)
+        return scan_manifests(self._store, self._layout, list_places(self._store), make_pool=self._make_pool)
+
+    def find_names(self, *, known: Collection[str] = ()) -> list[str]:
+        """Name the registered namespaces: one listing, and one request for each directory not `known` to be one.
+
+        Raises:
+            AccessDenied: The bucket's directories may not be listed.
+        """
+        places = [name for name in list_places(self._store) if name not in RESERVED]
+        new = [name for name in places if name not in known]
+        found = scan_manifests(self._store, self._layout, new, make_pool=self._make_pool).manifests
+        return sorted({*(name for name in places if name in known), *(manifest.namespace for manifest in found)})
 
     def _names(self) -> list[str]:
         return [manifest.namespace for manifest in self.scan().manifests]

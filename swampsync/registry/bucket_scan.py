@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Final
 
@@ -16,14 +16,23 @@ from swampsync.registry.manifest import NamespaceManifest, RegistryScan, parse_m
 _AT_ONCE: Final = 16
 
 
-def scan_bucket(store: ObjectStore, layout: Layout, *, make_pool: Callable[[int], Executor]) -> RegistryScan:
-    """Read the manifest of every directory at the root that has one; one that cannot be read hides no other.
+def list_places(store: ObjectStore) -> list[str]:
+    """List the directories at the root that may be namespaces: one listing.
 
     Raises:
         AccessDenied: The directories may not be listed.
+    """
+    return [name for name in store.list_dirs("") if not name.startswith((".", "_"))]
+
+
+def scan_manifests(
+    store: ObjectStore, layout: Layout, names: Sequence[str], *, make_pool: Callable[[int], Executor]
+) -> RegistryScan:
+    """Read the manifest of every one of some directories that has one; one that cannot be read hides no other.
+
+    Raises:
         Unavailable: The store does not answer.
     """
-    names = [name for name in store.list_dirs("") if not name.startswith((".", "_"))]
     if not names:
         return RegistryScan((), ())
 

@@ -14,9 +14,9 @@ from swampsync.backends.prefixed import Prefixed
 from swampsync.errors import SwampsyncError
 from swampsync.maintenance.doctor_backend import Thoroughness, probe
 from swampsync.maintenance.doctor_report import DoctorReport, Result
+from swampsync.registry.access_policy import SCRATCH_DIRECTORY
 from swampsync.repo.parts import Parts
 
-SCRATCH_DIRECTORY: Final = ".swampsync-doctor"
 # Besides the subdirectories of the datastore, what must never expire.
 _LOG_DIRECTORIES: Final = ("_log", "_checkpoints", "_segments")
 _LEFT_BEHIND: Final = timedelta(days=1)

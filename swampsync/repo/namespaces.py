@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from swampsync.config.config_file import write_config_file
@@ -17,7 +18,10 @@ from swampsync.registry import CheckResult, NamespaceManifest, validate_registry
 from swampsync.repo.parts import Parts
 
 if TYPE_CHECKING:
+    from swampsync.registry.access_policy import PolicyFormat
+    from swampsync.repo.following import Follower
     from swampsync.repo.migrating import Migrator
+    from swampsync.repo.policy import PolicyReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,19 @@ class Namespaces:
             versions=sum(s.versions for s in summaries),
             size=sum(s.size for s in summaries),
         )
+
+    @cached_property
+    def following(self) -> Follower:
+        """Which other namespaces are kept catalogued here."""
+        from swampsync.repo.following import Follower
+
+        return Follower(self._parts)
+
+    def policy(self, kind: PolicyFormat, *, principal: str | None = None, reads_only: bool = False) -> PolicyReport:
+        """Make the least-privilege policy for the namespace; see `swampsync.repo.policy`."""
+        from swampsync.repo.policy import write_policy
+
+        return write_policy(self._parts, kind, principal=principal, reads_only=reads_only)
 
     def validate(self) -> tuple[CheckResult, ...]:
         """Check the namespaces of the datastore and this repo's place among them."""

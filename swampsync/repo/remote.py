@@ -185,6 +185,15 @@ class Remote:
         self._on_request = on_request
 
     @cached_property
+    def region(self) -> str:
+        """The region that requests are signed for; sends nothing."""
+        from swampsync.backends.s3_profiles import CredentialPlaces
+
+        home = self._environ.get("HOME") or _NO_HOME
+        places = CredentialPlaces.of(self._environ, home=home, cache_dir=self._cache_dir)
+        return make_options(self.settings, places=places, world=self._world).region
+
+    @cached_property
     def bucket(self) -> Bucket:
         """The bucket as it is: for probes, and for one try only."""
         return self._world.open_bucket(

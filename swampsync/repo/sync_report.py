@@ -19,7 +19,7 @@ class SyncOptions:
     Args:
         is_pulling: Whether to take in what is new.
         is_pushing: Whether to publish what is pending.
-        all_namespaces: Whether to look at every registered namespace's log.
+        all_namespaces: Whether to look at every registered namespace, and not only at those that are followed.
         is_dry_run: Whether to say only what a push would do.
         hydrate: Whether to fetch all content; `None` as configured.
         predicate: Fetch the content of what this matches instead.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from swampsync.config.datastore import Hydration
-from swampsync.errors import Refused, SwampsyncError
+from swampsync.errors import Refused
 from swampsync.log.paths import RAW_FILE
-from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
 from swampsync.repo.sync_report import SyncOptions, SyncReport
 from swampsync.sync.pending import PendingEntry
 
 if TYPE_CHECKING:
+    from swampsync.repo.following import Follower
+    from swampsync.sync.following import FollowedNamespace
     from swampsync.sync.status import SyncStatus
     from swampsync.sync.syncer import Syncer
 
@@ -31,6 +33,12 @@ class Synchroniser:
         if not parts.config.is_remote:
             raise Refused("the datastore is a directory: there is nothing to sync", hint="swamp datastore status")
         self._parts = parts
+
+    @cached_property
+    def _follower(self) -> Follower:
+        from swampsync.repo.following import Follower
+
+        return Follower(self._parts)
 
     @property
     def _syncer(self) -> Syncer:
@@ -56,8 +64,9 @@ class Synchroniser:
                 self._pull(report, options, progress)
             if options.is_pushing and not self._syncer.pending().is_empty():
                 self._push(report, options)
-            if options.all_namespaces:
-                self._look_at_others(report, options)
+            if options.is_pulling or options.all_namespaces:
+                check = parts.syncing.deadline(options.timeout_seconds)
+                report.others = self._follower.tail(everything=options.all_namespaces, check=check)
         position = parts.state.positions.find(parts.namespace.name)
         report.seq = 0 if position is None else position.seq
         report.requests = parts.remote.requests.snapshot() - before
@@ -129,19 +138,11 @@ class Synchroniser:
         report.merged += resolved.merged
         report.kept += resolved.given_way
 
-    def _look_at_others(self, report: SyncReport, options: SyncOptions) -> None:
-        """Look at every other namespace's log; one that cannot be read is reported, never a failure."""
-        syncing = self._parts.syncing
-        for manifest in self._parts.registry.list_namespaces():
-            if manifest.namespace == self._parts.namespace.name:
-                continue
-            try:
-                other = syncing.syncer_of(Namespace.parse(manifest.namespace))
-                report.others[manifest.namespace] = other.pull(check=syncing.deadline(options.timeout_seconds)).commits
-            except SwampsyncError as error:
-                report.others[manifest.namespace] = error.message
-
     # --- looking -----------------------------------------------------------------------------------
+
+    def followed(self) -> tuple[FollowedNamespace, ...]:
+        """Say how the namespaces stand that this repo follows; makes no request."""
+        return self._follower.show().namespaces
 
     def status(self) -> SyncStatus:
         """Say how the clone stands; makes no request."""

@@ -161,6 +161,12 @@ class Syncing:
             self._ensure_catalogued(namespace)
         self._followed.add(namespace.name)
 
+    def look_at(self, namespace: Namespace, *, check: Callable[[], None]) -> int:
+        """Look at a namespace's log; return how many commits came."""
+        pulled = self.syncer_of(namespace).pull(check=check)
+        self._followed.add(namespace.name)
+        return pulled.commits
+
     def require_member(self, namespace: Namespace) -> None:
         """Make sure, once, that this repo may publish in a namespace; not asked where nothing is published now.
 
