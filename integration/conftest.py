@@ -119,6 +119,22 @@ def rgw_server(request: pytest.FixtureRequest) -> S3Server:
 
 
 @pytest.fixture(scope="session")
+def rgw_user(request: pytest.FixtureRequest, rgw_server: S3Server) -> Callable[[str], S3Server]:
+    """Make users of the gateway, besides the one that owns every bucket; they may do what a bucket's policy allows."""
+    configuration = f"{request.config.stash[_RGW_DIRECTORY]}/ceph.conf"
+
+    def make(uid: str) -> S3Server:
+        keys = S3Keys(f"{uid}-key", f"{uid}-secret")
+        command = ["radosgw-admin", "-c", configuration, "user", "create", f"--uid={uid}", f"--display-name={uid}"]
+        command += [f"--access-key={keys.access_key_id}", f"--secret-key={keys.secret_access_key}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return S3Server(f"rgw-{uid}", rgw_server.endpoint, keys, rgw_server.region)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def moto_server() -> Iterator[S3Server]:
     """moto, every request under one lock."""
     command = [sys.executable, str(SERVERS / "moto_server.py")]

@@ -10,6 +10,7 @@ import pytest
 # What `make integration` runs besides `integration/`, so that `make test` stays under a minute on two cores.
 EXTENDED = frozenset(
     {
+        "cli/test_following.py",
         "cli/test_history.py",
         "cli/test_known_bugs.py",
         "cli/test_lock.py",

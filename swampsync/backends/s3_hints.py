@@ -9,6 +9,8 @@ from swampsync.backends.s3_settings import S3Options
 
 # AWS names the missing right: "… is not authorized to perform: s3:ListBucket on resource: …".
 _RIGHT: Final = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)")
+# What a repo needs, and no more, is printed for the asking.
+_SHOWN_BY: Final = "(all that is needed: swamp namespace policy)"
 _NEEDED: Final = {
     "GET": "s3:GetObject",
     "HEAD": "s3:GetObject",
@@ -50,15 +52,22 @@ def hint_for_access(code: str | None, message: str, operation: str, options: S3O
         return f"allow `{right}` on the bucket's encryption key"
     if right == "s3:ListBucket":
         hint = f"allow `s3:ListBucket` on `{resource}`"
-        return (
-            hint if operation == "LIST" else f"{hint}: without it S3 answers 403 for every object that does not exist"
-        )
-    hint = f"allow `{right}` on `{resource}/{options.root}*`"
-    if named is None and operation in {"GET", "HEAD"}:
-        return f"{hint}, and `s3:ListBucket` on `{resource}`: without it S3 answers 403 for objects that do not exist"
-    if named is None and options.sse and right == "s3:PutObject":
-        return f"{hint}, and `kms:GenerateDataKey` and `kms:Decrypt` on the encryption key"
-    return hint
+        if operation == "LIST":
+            return f"{hint} {_SHOWN_BY}"
+        return f"{hint}: without it S3 answers 403 for every object that does not exist"
+    return f"allow `{right}` on `{resource}/{options.root}*`{_besides(right, named, operation, options)} {_SHOWN_BY}"
+
+
+def _besides(right: str, named: re.Match[str] | None, operation: str, options: S3Options) -> str:
+    """Say what may be missing besides, where the server does not name the right."""
+    if named is not None:
+        return ""
+    if operation in {"GET", "HEAD"}:
+        resource = f"arn:aws:s3:::{options.bucket}"
+        return f", and `s3:ListBucket` on `{resource}`: without it S3 answers 403 for objects that do not exist"
+    if options.sse and right == "s3:PutObject":
+        return ", and `kms:GenerateDataKey` and `kms:Decrypt` on the encryption key"
+    return ""
 
 
 def hint_for_region(bucket: str, region: str | None) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
+from swampsync.errors import InvalidInput
 
 
 class Format(Enum):
@@ -29,15 +30,28 @@ def policy(
         str | None,
         typer.Option("--principal", metavar="WHO", help="Whom a bucket's policy is for: an ARN, account or Ceph user."),
     ] = None,
+    bucket: Annotated[
+        str | None, typer.Option("--bucket", metavar="NAME", help="Instead of the configured one, before set-up.")
+    ] = None,
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="PREFIX", help="With --bucket: what keys begin with.")
+    ] = "",
+    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help="With --bucket.")] = None,
     reader: Annotated[
         bool, typer.Option("--reader", help="For somebody who reads all namespaces and writes none.")
     ] = False,
 ) -> None:
     """Print the least-privilege policy for this repo's namespace, ready to be applied."""
+    from swampsync.config.s3 import make_s3
     from swampsync.registry.access_policy import PolicyFormat
 
+    if bucket is None and (prefix or region):
+        raise InvalidInput("`--prefix` and `--region` go with `--bucket`", hint="--bucket BUCKET")
+    place = None if bucket is None else make_s3(bucket, prefix=prefix, region=region)
     with cli.repo() as repo:
-        report = repo.namespaces.policy(PolicyFormat(format.value), principal=principal, reads_only=reader)
+        report = repo.namespaces.policy(
+            PolicyFormat(format.value), principal=principal, reads_only=reader, bucket=place
+        )
     if cli.console.is_json:
         cli.console.document(report.to_json())
         return

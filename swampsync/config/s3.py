@@ -9,7 +9,7 @@ from typing import Final
 
 from swampsync.config.environment import expand_path
 from swampsync.config.schema import SettingReader
-from swampsync.errors import InvalidInput
+from swampsync.errors import InvalidInput, printable
 from swampsync.layout import find_key_problem
 
 S3_TYPE: Final = "@swampsync/s3"
@@ -133,6 +133,23 @@ def read_s3(reader: SettingReader, above: tuple[str, ...], *, repo_dir: str, env
         anonymous=reader.flag(*above, "anonymous") or False,
         etag_quoting=reader.choice(*above, "etagQuoting", among=QUOTINGS),
     )
+
+
+def make_s3(bucket: str, *, prefix: str = "", region: str | None = None) -> S3Settings:
+    """Check where a bucket is that was named elsewhere than in the configuration.
+
+    Raises:
+        InvalidInput: The name, the prefix or the region cannot be used.
+    """
+    if re.fullmatch(_BUCKET, bucket) is None:
+        raise InvalidInput(f"`{printable(bucket[:80])}` is no name that a bucket can have")
+    prefix = prefix.strip("/")
+    problem = find_key_problem(prefix) if prefix else None
+    if problem is not None:
+        raise InvalidInput(f"prefix `{printable(prefix[:80])}` {problem}")
+    if region is not None and re.fullmatch(_REGION, region) is None:
+        raise InvalidInput(f"`{printable(region[:80])}` is no name of a region", hint="for example `eu-central-1`")
+    return S3Settings(bucket=bucket, prefix=prefix, region=region)
 
 
 def _prefix(reader: SettingReader, above: tuple[str, ...]) -> str:

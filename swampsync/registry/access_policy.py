@@ -110,6 +110,10 @@ def make_policy(place: PolicyPlace, kind: PolicyFormat, *, principal: str | None
         named = parse_principal(principal, kind, partition=place.partition)
         for statement in statements:
             statement["Principal"] = {"AWS": [named]}
+    # A bucket has one policy for all repos, in which no two statements may have one name.
+    whose = "".join(part.capitalize() for part in re.split("[-_]", place.layout.namespace.name))
+    for statement in statements:
+        statement["Sid"] = f"Swampsync{whose}{statement['Sid']}"
     ordered = ("Sid", "Effect", "Principal", "Action", "Resource", "Condition")
     return {
         "Version": "2012-10-17",
@@ -201,7 +205,7 @@ def _allow(
     sid: str, action: str | Sequence[str], resources: Sequence[str], condition: Statement | None = None
 ) -> Statement:
     statement: Statement = {
-        "Sid": f"Swampsync{sid}",
+        "Sid": sid,
         "Effect": "Allow",
         "Action": action if isinstance(action, str) else list(action),
         "Resource": list(resources),

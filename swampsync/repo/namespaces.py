@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from swampsync.config.config_file import write_config_file
-from swampsync.config.datastore import FilesystemSettings
+from swampsync.config.datastore import FilesystemSettings, S3Settings
 from swampsync.config.namespace_choice import derive_from_repo
 from swampsync.config.settings import build_layout
 from swampsync.errors import NotFound, Refused
@@ -206,11 +206,18 @@ class Namespaces:
 
         return Follower(self._parts)
 
-    def policy(self, kind: PolicyFormat, *, principal: str | None = None, reads_only: bool = False) -> PolicyReport:
+    def policy(
+        self,
+        kind: PolicyFormat,
+        *,
+        principal: str | None = None,
+        reads_only: bool = False,
+        bucket: S3Settings | None = None,
+    ) -> PolicyReport:
         """Make the least-privilege policy for the namespace; see `swampsync.repo.policy`."""
         from swampsync.repo.policy import write_policy
 
-        return write_policy(self._parts, kind, principal=principal, reads_only=reads_only)
+        return write_policy(self._parts, kind, principal=principal, reads_only=reads_only, bucket=bucket)
 
     def validate(self) -> tuple[CheckResult, ...]:
         """Check the namespaces of the datastore and this repo's place among them."""

@@ -43,25 +43,34 @@ class PolicyReport:
         }
 
 
-def write_policy(parts: Parts, kind: PolicyFormat, *, principal: str | None, reads_only: bool) -> PolicyReport:
+def write_policy(
+    parts: Parts, kind: PolicyFormat, *, principal: str | None, reads_only: bool, bucket: S3Settings | None = None
+) -> PolicyReport:
     """Make the policy for the namespace that the repo acts in; makes no request.
 
+    Args:
+        parts: Of the repo.
+        kind: Where the policy is put.
+        principal: Whom it is for; see `parse_principal`.
+        reads_only: For somebody who writes nothing.
+        bucket: Instead of the configured one, before it is set up.
+
     Raises:
-        Refused: The datastore is a directory.
+        Refused: The datastore is a directory, and no bucket is named.
         InvalidInput: The principal cannot be used.
     """
-    settings = parts.config.datastore
+    settings = bucket or parts.config.datastore
     if not isinstance(settings, S3Settings):
         raise Refused(
             "the datastore is a directory, whose rights are those of its files",
-            hint=f"ls -ld {parts.layout.root}",
+            hint="for a bucket that is to be set up: swamp namespace policy --bucket BUCKET --prefix PREFIX -n NS",
         )
-    is_aws = settings.endpoint is None
+    is_aws = settings.endpoint is None and kind is not PolicyFormat.CEPH
     place = PolicyPlace(
         bucket=settings.bucket,
         prefix=settings.prefix,
         layout=parts.layout,
-        partition=partition_of(parts.remote.region) if is_aws else "aws",
+        partition=partition_of(_region(parts, settings)) if is_aws else "aws",
     )
     policy = make_policy(place, kind, principal=principal, reads_only=reads_only)
     notes = tuple(_notes(settings, kind, is_named=principal is not None, reads_only=reads_only))
@@ -75,10 +84,16 @@ def write_policy(parts: Parts, kind: PolicyFormat, *, principal: str | None, rea
     )
 
 
+def _region(parts: Parts, settings: S3Settings) -> str:
+    from swampsync.repo.remote import find_signing_region
+
+    return find_signing_region(settings, environ=parts.environ, world=parts.world)
+
+
 def _notes(settings: S3Settings, kind: PolicyFormat, *, is_named: bool, reads_only: bool) -> list[str]:
     notes = []
     if not reads_only:
-        notes.append("to read its own namespace only, leave out SwampsyncReadOthers and SwampsyncListOthers")
+        notes.append("to read its own namespace only, leave out the statements ReadOthers and ListOthers")
     if kind is not PolicyFormat.IAM:
         notes.append("a bucket has one policy: add these statements to those that it has already")
         if not is_named:

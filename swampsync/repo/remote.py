@@ -153,6 +153,14 @@ def make_options(settings: S3Settings, *, places: CredentialPlaces, world: World
     )
 
 
+def find_signing_region(settings: S3Settings, *, environ: Mapping[str, str], world: World) -> str:
+    """Find the region that requests to a bucket are signed for; sends nothing."""
+    from swampsync.backends.s3_profiles import CredentialPlaces
+
+    places = CredentialPlaces.of(environ, home=environ.get("HOME") or _NO_HOME)
+    return make_options(settings, places=places, world=world).region
+
+
 class Remote:
     """The bucket of one repo; everything is made when first used, and nothing is sent before it is asked.
 
@@ -183,15 +191,6 @@ class Remote:
         self._world = world
         self._cache_dir = cache_dir
         self._on_request = on_request
-
-    @cached_property
-    def region(self) -> str:
-        """The region that requests are signed for; sends nothing."""
-        from swampsync.backends.s3_profiles import CredentialPlaces
-
-        home = self._environ.get("HOME") or _NO_HOME
-        places = CredentialPlaces.of(self._environ, home=home, cache_dir=self._cache_dir)
-        return make_options(self.settings, places=places, world=self._world).region
 
     @cached_property
     def bucket(self) -> Bucket:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
-from swampsync.errors import Unavailable
+from swampsync.errors import AccessDenied, DataError, Unavailable
 from swampsync.layout import Layout
 from swampsync.namespace import Namespace
 from swampsync.repo.reading import DataReader
@@ -45,10 +45,19 @@ class RemoteReader(DataReader):
             return found
         try:
             registered = [manifest.namespace for manifest in self._parts.registry.list_namespaces()]
-        except Unavailable as error:
+        except (Unavailable, AccessDenied) as error:
             self._parts.on_notice(f"only namespaces that were looked at before are shown: {error.message}")
             return found
-        return sorted({*found, *map(Namespace.parse, registered)})
+        return sorted({*found, *filter(self._can_follow, map(Namespace.parse, registered))})
+
+    def _can_follow(self, namespace: Namespace) -> bool:
+        """Look at a log that was never looked at; one that cannot be read hides no other."""
+        try:
+            self._parts.syncing.follow(namespace)
+        except (AccessDenied, DataError) as error:
+            self._parts.on_notice(f"namespace `{namespace}` is left out: {error.message}")
+            return False
+        return True
 
     def _report_damage(self, namespace: Namespace, model: Model, found: Metadata) -> None:
         """Say nothing: the log has only whole versions."""

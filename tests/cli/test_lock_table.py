@@ -112,6 +112,8 @@ CASES: dict[str, Case] = {
     "datastore namespace describe": Case(),
     "datastore namespace join": Case(("app",)),
     "datastore namespace migrate": Case(("--yes", "--absorb")),
+    "datastore namespace follow": Case(),
+    "datastore namespace policy": Case(("--bucket", "team")),
     "datastore namespace resolve": Case(),
     "datastore namespace validate": Case(),
     "model create": Case(("command/shell", "made")),

@@ -155,7 +155,7 @@ CASES: dict[str, Case] = {
     "403 on reading, with ListBucket": Case(
         s3_error("403 Forbidden", "AccessDenied", NOT_AUTHORIZED.format("s3:GetObject")),
         AccessDenied,
-        r"^allow `s3:GetObject` on `arn:aws:s3:::team-data/swamp/\*`$",
+        r"^allow `s3:GetObject` on `arn:aws:s3:::team-data/swamp/\*` \(all that is needed: swamp namespace policy\)$",
         READS,
     ),
     "403 on reading, without ListBucket": Case(
@@ -171,7 +171,7 @@ CASES: dict[str, Case] = {
     "403 on listing": Case(
         s3_error("403 Forbidden", "AccessDenied"),
         AccessDenied,
-        "allow `s3:ListBucket` on `arn:aws:s3:::team-data`$",
+        r"allow `s3:ListBucket` on `arn:aws:s3:::team-data` \(all that is needed: swamp namespace policy\)$",
         ("list", "dirs"),
     ),
     "403 of the encryption key": Case(
