@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.sync_output import show_report
+from swampsync.cli.sync_output import show_refreshed, show_report
 from swampsync.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -42,7 +42,11 @@ def sync(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove any number of files.")] = False,
 ) -> int:
-    """Take in what others published, and publish what is pending."""
+    """Take in what others published, and publish what is pending.
+
+    On a directory nothing travels: the catalog follows the tree, with --all every namespace's; --push and --dry-run do
+    nothing there.
+    """
     if predicate is not None and not hydrate:
         raise InvalidInput("a predicate says whose content to fetch", hint="swamp datastore sync --hydrate PREDICATE")
     if removals and not scan:
@@ -51,7 +55,7 @@ def sync(
         pull = push = False  # both is what happens anyway
     with cli.repo() as repo:
         if not repo.config.is_remote:
-            return _refresh(cli, repo)
+            return _refresh(cli, repo, all_namespaces=all_namespaces, is_dry_run=dry_run or (push and not pull))
         from swampsync.repo.sync_report import SyncOptions
         from swampsync.sync.push_plan import PushLimits
 
@@ -76,11 +80,12 @@ def sync(
     return 1 if report.failures else 0
 
 
-def _refresh(cli: Cli, repo: Repo) -> int:
+def _refresh(cli: Cli, repo: Repo, *, all_namespaces: bool, is_dry_run: bool) -> int:
     """On a directory nothing travels: the catalog follows the tree."""
-    repo.refresh()
+    with cli.console.progress("Reading") as bar:
+        report = repo.refresh_directory(all_namespaces=all_namespaces, is_dry_run=is_dry_run, progress=bar)
     if cli.console.is_json:
-        cli.console.document({"datastore": repo.datastore_type, "refreshed": True})
+        cli.console.document(report.to_json())
     else:
-        cli.console.line("The datastore is a directory, where nothing travels. The catalog was refreshed.")
+        show_refreshed(cli.console, report)
     return 0

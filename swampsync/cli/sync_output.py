@@ -9,6 +9,7 @@ from swampsync.cli.console import Console, count, format_size
 from swampsync.errors import printable
 
 if TYPE_CHECKING:
+    from swampsync.repo.directory_sync import DirectoryReport, Refreshed
     from swampsync.repo.sync_report import SyncReport
     from swampsync.sync.push_plan import PushPlan
     from swampsync.sync.scan_plan import Scanned
@@ -64,6 +65,24 @@ def show_scan(console: Console, scanned: Scanned) -> None:
         console.warn(printable(f"{path} {reason}"))
     if len(plan.notes) > _SHOWN:
         console.warn(f"{len(plan.notes) - _SHOWN:,} more cannot be published")
+
+
+def show_refreshed(console: Console, report: DirectoryReport) -> None:
+    """Show what a sync on a directory did."""
+    if not report.refreshed:
+        console.line("The datastore is a directory, where nothing travels: there is nothing to publish")
+        return
+    console.line("The datastore is a directory, where nothing travels. The catalog was refreshed:")
+    for name, one in report.refreshed.items():
+        console.line(f"  {name or '(solo)'}: {refreshed_counts(one)}")
+    for name, reason in report.failures:
+        console.warn(printable(f"namespace {name} could not be read: {reason}"))
+
+
+def refreshed_counts(one: Refreshed) -> str:
+    """Say what became of a namespace's rows."""
+    added, changed, removed = one.rows
+    return f"{count(one.versions, 'version')}; {added:,} added, {changed:,} changed, {removed:,} removed"
 
 
 def resolution_lines(report: SyncReport) -> Iterator[str]:

@@ -17,6 +17,7 @@ from swampsync.repo.world import World
 
 if TYPE_CHECKING:
     from swampsync.repo.datastore import Datastore
+    from swampsync.repo.directory_sync import DirectoryReport
     from swampsync.repo.history import History
     from swampsync.repo.lock_view import LockView
     from swampsync.repo.models import Models
@@ -169,6 +170,18 @@ class Repo:
     def refresh(self) -> None:
         """Make the catalog follow the datastore now."""
         self._parts.refresh(self._parts.namespace)
+
+    def refresh_directory(
+        self,
+        *,
+        all_namespaces: bool = False,
+        is_dry_run: bool = False,
+        progress: Callable[[int, int | None], None] | None = None,
+    ) -> DirectoryReport:
+        """Sync on a directory, where nothing travels: see `directory_sync.refresh_directory`."""
+        from swampsync.repo.directory_sync import refresh_directory
+
+        return refresh_directory(self._parts, all_namespaces=all_namespaces, is_dry_run=is_dry_run, progress=progress)
 
     def leave_pending(self) -> None:
         """Publish nothing that this repo writes from now on, and ask the bucket nothing: the next sync does."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import BucketPlace, Outcome, Swamp
+from tests.cli.conftest import BucketPlace, Outcome, Place, Swamp
 
 UNREACHABLE = "http://127.0.0.1:9"
 
@@ -282,9 +282,29 @@ def test_hydrate_fetches_what_a_predicate_matches(ann: Member, bob: Member) -> N
 
 
 def test_sync_on_a_directory_refreshes_and_says_so(swamp: Swamp, solo: Path) -> None:
-    """Where nothing travels, sync refreshes the catalog, prints that, and exits 0."""
-    assert "refreshed" in swamp(solo, "datastore", "sync").ok().text
+    """Where nothing travels, sync refreshes the catalog, says so with what changed, and exits 0."""
+    swamp(solo, "data", "put", "vpc", "state", "-", stdin="x").ok()
+    (solo / ".swamp" / "data" / "_catalog.db").unlink()
+    report = swamp(solo, "datastore", "sync", "--json").json
+    assert (report["refreshed"], report["added"], report["versions"], report["dryRun"]) == (True, 1, 1, False)
+    outcome = swamp(solo, "datastore", "sync", "--pull").ok()
+    assert outcome.text.splitlines() == [
+        "The datastore is a directory, where nothing travels. The catalog was refreshed:",
+        "  (solo): 1 version; 0 added, 0 changed, 0 removed",
+    ]
+    for flag in ("--push", "--dry-run"):
+        assert not swamp(solo, "datastore", "sync", flag, "--json").json["refreshed"]
     assert swamp(solo, "datastore", "log").status == 1
+
+
+def test_sync_of_all_on_a_directory_refreshes_every_namespace(swamp: Swamp, pair: Place) -> None:
+    """With --all the rows of other namespaces follow their trees too, and are counted apart."""
+    swamp(pair.first, "data", "put", "vpc", "state", "-", stdin="x").ok()
+    for number in range(2):
+        swamp(pair.second, "data", "put", "web", f"n{number}", "-", stdin="x").ok()
+    report = swamp(pair.first, "datastore", "sync", "--all", "--json").json
+    assert report["versions"] == 1
+    assert [one["added"] for one in report["namespaces"].values()] == [2]
 
 
 def test_content_of_many_parts_arrives_whole(ann: Member, bob: Member) -> None:
