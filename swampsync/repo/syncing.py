@@ -195,6 +195,7 @@ class Syncing:
         """
         publication = Publication()
         self._know_ourselves()
+        known = {letter.path for letter in self._parts.state.dead_letters.of_namespace(namespace.name)}
         if not self.is_automatic:
             self._ensure_catalogued(namespace)
             yield publication
@@ -223,8 +224,18 @@ class Syncing:
                 hint=_hint_after(problem),
                 is_retryable=problem.is_retryable,
             ) from problem
-        if publication.pushed is not None and publication.pushed.failures:
-            raise incomplete(publication.pushed.failures)
+        if publication.pushed is not None:
+            self._report(publication.pushed.failures, known)
+
+    def _report(self, failures: list[tuple[str, str]], known: set[str]) -> None:
+        """Fail for what this command could not publish; what had failed before is only mentioned."""
+        own = [(path, reason) for path, reason in failures if path not in known]
+        if len(own) < len(failures):
+            again = next((path, reason) for path, reason in failures if path in known)
+            more = f" (and {len(failures) - len(own) - 1} more)" if len(failures) - len(own) > 1 else ""
+            self._parts.on_notice(f"`{again[0]}` still cannot be published: {again[1]}{more}: swamp datastore status")
+        if own:
+            raise incomplete(own)
 
     def push(self, namespace: Namespace, limits: PushLimits, *, check: Callable[[], None] | None = None) -> Pushed:
         """Publish what is pending in a namespace that this repo is a member of.

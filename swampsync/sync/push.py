@@ -22,6 +22,7 @@ from swampsync.sync.applying import Applied, Applier, remove_leftovers
 from swampsync.sync.cataloguing import catalogue_artifacts
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import make_draft
+from swampsync.sync.letters import forget_settled
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingEntry, PendingWork
 from swampsync.sync.pull import Pulled, read_position
@@ -141,7 +142,7 @@ class Pusher:
             pushed.put = sum(1 for entry in self._entries() if entry.op is Op.PUT)
             pushed.size = sum(row.size for row in draft.put)
             self._applier.apply([(ours, list(draft.rows()))])
-            clone.state.dead_letters.remove(clone.namespace, [row.path for row in draft.put])
+            forget_settled(clone)
         if appended.later:
             later = [(p, list(clone.log.rows(p.commit))) for p in appended.later]
             pushed.applied.append(self._applier.apply(later))
@@ -249,7 +250,10 @@ class Pusher:
         return f"{entry.path}~{clone.new_id().replace('-', '')[:8]}"
 
     def _fail(self, entry: PendingEntry, error: Exception) -> None:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        if isinstance(error, FileNotFoundError):
+            reason = "its content is missing from the local copy"
+        else:
+            reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         self._chosen.discard(entry.id)
         self._pushed.failures.append((entry.path, reason))
         self._clone.state.dead_letters.record(self._clone.namespace, entry.path, error=reason)

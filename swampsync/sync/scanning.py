@@ -206,10 +206,11 @@ class Scanner:
         is_same = content.sha256 == record.sha256 and make_metadata_row(key, metadata).json == known.json
         if is_same:
             return self._judge_same(directory, record, content)
-        if metadata_of(known).id != metadata.id and self._find_id(key, metadata) is not None:
-            return Finding(Change.COPY, directory, content.size)
-        is_other = metadata_of(known).id != metadata.id
-        return Finding(Change.NEW_VERSION if is_other else Change.EDITED_VERSION, directory, content.size)
+        if metadata.streaming and metadata.checksum == record.sha256 == content.head_sha256:
+            return None  # what an append that was killed has left behind the content
+        if metadata_of(known).id != metadata.id:
+            return self._judge_unknown(directory, metadata, content)
+        return Finding(Change.EDITED_VERSION, directory, content.size)
 
     def _judge_unknown(self, directory: str, metadata: Metadata | None, content: Content) -> Finding | None:
         version = parse_version_path(f"{directory}/{RAW_NAME}")

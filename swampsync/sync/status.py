@@ -10,6 +10,7 @@ from swampsync.catalog.records import DeadLetter
 from swampsync.clock import parse_timestamp
 from swampsync.disk import Disk, Kind
 from swampsync.sync.clone import Clone
+from swampsync.sync.letters import find_letters
 from swampsync.sync.pending import Op, PendingEntry, PendingWork
 from swampsync.sync.starting_over import KEPT_ASIDE
 
@@ -90,7 +91,7 @@ def read_sync_status(clone: Clone) -> SyncStatus:
         kept_aside=tuple(
             _walk(clone.disk, clone.layout.local_path(KEPT_ASIDE, *filter(None, (namespace,))), prefix="")
         ),
-        dead_letters=tuple(state.dead_letters.of_namespace(namespace)),
+        dead_letters=tuple(find_letters(clone)[0]),
         files=sum(number for number, _ in counts.values()),
         not_here=counts.get(FileState.REMOTE, (0, 0))[0],
     )

@@ -102,7 +102,7 @@ def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
             body = stream.read(record.size)
             is_longer = bool(stream.read(1))
         if hashlib.sha256(body).hexdigest() != record.sha256:
-            raise WrongContent(f"`{record.path}` was changed after it was recorded", key=record.path)
+            raise _changed(record)
         if is_longer:
             _cut(copy, item)
         _claim(clone, item)
@@ -117,16 +117,28 @@ def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
         clone.log.store.put_stream(key, cast("BinaryIO", digested))
         is_longer = bool(stream.read(1))
     if digested.hexdigest != record.sha256:
-        raise WrongContent(f"`{record.path}` was changed after it was recorded", key=record.path)
+        raise _changed(record)
     if is_longer:
         _cut(copy, item)
 
 
 def _cut(copy: LocalCopy, item: Upload) -> None:
-    """Undo what a killed append has left in the copy."""
+    """Undo what a killed append has left in the copy; only versions are appended to, other files were edited.
+
+    Raises:
+        WrongContent: It is no version.
+    """
+    if item.metadata is None:
+        raise _changed(item.record)
     copy.cut(item.record.path, size=item.record.size)
-    if item.metadata is not None:
-        copy.write_bytes(f"{item.entry.path}/{METADATA_FILE}", item.metadata)
+    copy.write_bytes(f"{item.entry.path}/{METADATA_FILE}", item.metadata)
+
+
+def _changed(record: FileRecord) -> WrongContent:
+    return WrongContent(
+        "its content was changed after it was recorded; `swamp datastore sync --scan` takes it as it is now",
+        key=record.path,
+    )
 
 
 def _claim(clone: Clone, item: Upload) -> None:

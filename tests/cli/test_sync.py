@@ -242,8 +242,16 @@ def test_unreadable_file_fails_alone(ann: Member) -> None:
     report = json.loads(outcome.out)
     assert report["filesPushed"] == 2
     assert [entry["path"].rpartition("/")[0].rpartition("/")[2] for entry in report["failures"]] == ["bad"]
+    assert report["failures"][0]["reason"] == "its content is missing from the local copy"
     letters = ann("datastore", "status", "--json").json["sync"]["deadLetters"]
-    assert [letter["attempts"] for letter in letters] == [1]
+    assert [(letter["attempts"], letter["error"]) for letter in letters] == [(1, report["failures"][0]["reason"])]
+    # Whoever publishes something else succeeds, and is told.
+    later = ann.put("later", "x")
+    assert "still cannot be published: its content is missing" in later.err
+    assert ann("datastore", "sync").status == 1
+    raw.write_text("x")
+    assert ann("datastore", "sync", "--json").json["filesPushed"] == 1
+    assert ann("datastore", "status", "--json").json["sync"]["deadLetters"] == []
 
 
 def test_other_namespace_is_read_as_it_is_now(swamp: Swamp, tmp_path: Path, bucket: BucketPlace) -> None:

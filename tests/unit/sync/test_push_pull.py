@@ -3,10 +3,12 @@ from __future__ import annotations
 import pytest
 
 from swampsync.catalog.files import FileState
+from swampsync.disk import WriteMode
 from swampsync.errors import Refused
 from swampsync.log.catch_up import read_state
 from swampsync.sync.push import Pusher
 from swampsync.sync.push_plan import PushLimits
+from swampsync.sync.status import read_sync_status
 from tests.unit.sync.conftest import MODEL, Desk, Team
 
 Pair = tuple[Desk, Desk]
@@ -205,7 +207,42 @@ def test_unreadable_file_does_not_keep_the_rest(pair: Pair) -> None:
     assert [d.attempts for d in ann.state.dead_letters.of_namespace(ann.namespace.name)] == [1]
     bob.pull()
     assert sorted(row.data_name for row in bob.rows()) == ["a", "c"]
-    assert ann.push().failures
+
+
+def test_failure_is_tried_again_and_forgotten_when_it_arrives(team: Team, pair: Pair) -> None:
+    """Every push tries again and counts; once the content is there it is published, and the letter is gone."""
+    ann, bob = pair
+    ann.put("b", "b")
+    raw = f"{ann.artifacts.artifact_path(MODEL, 'b')}/1/raw"
+    ann.disk.unlink(raw)
+    for _ in range(2):
+        before = team.counter.snapshot()
+        assert [reason for _, reason in ann.push().failures] == ["its content is missing from the local copy"]
+        assert (team.counter.snapshot() - before).requests <= 2  # an empty log is listed twice
+        team.clock.advance(60)
+    (letter,) = read_sync_status(ann.clone).dead_letters
+    assert (letter.attempts, letter.last_error) == (2, "its content is missing from the local copy")
+    assert letter.last_at > letter.first_at
+    with ann.disk.open_write(raw, WriteMode.CREATE) as file:
+        file.write(b"b")
+    assert ann.push().failures == []
+    assert read_sync_status(ann.clone).dead_letters == ()
+    assert ann.state.dead_letters.of_namespace(ann.namespace.name) == []
+    bob.pull()
+    assert bob.versions("b") == {1: "b"}
+
+
+def test_failure_of_what_was_deleted_since_is_no_failure(pair: Pair) -> None:
+    """A version that could not be published and was deleted is not counted among the dead letters any more."""
+    ann, _ = pair
+    ann.put("b", "b")
+    ann.disk.unlink(f"{ann.artifacts.artifact_path(MODEL, 'b')}/1/raw")
+    ann.push()
+    ann.delete("b", 1)
+    assert read_sync_status(ann.clone).dead_letters == ()
+    ann.put("c", "c")
+    ann.push()
+    assert ann.state.dead_letters.of_namespace(ann.namespace.name) == []
 
 
 def test_push_refuses_to_remove_most_of_a_namespace(team: Team, pair: Pair) -> None:

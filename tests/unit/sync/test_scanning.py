@@ -433,3 +433,26 @@ def test_unreadable_file_fails_alone_and_is_tried_again(pair: Pair, monkeypatch:
     scanned = scan(ann)
     assert changes(scanned) == [(Change.NEW_FILE, "files/bad")]
     assert scanned.plan.hashed == 2
+
+
+def test_log_that_was_extended_before_its_push_is_not_cut(pair: Pair) -> None:
+    """Lines that another program added to a pending file are not lost by its push; a scan takes them in."""
+    ann, bob = pair
+    log = "audit/log.jsonl"
+    ann.write_file(log, "one\n")
+    write(ann, log, "one\ntwo\n")
+    assert "--scan" in ann.push().failures[0][1]
+    assert ann.copy.read(log) == b"one\ntwo\n"
+    assert changes(scan(ann)) == [(Change.EDITED_FILE, log)]
+    assert ann.push().failures == []
+    bob.pull()
+    bob.hydrate()
+    assert bob.copy.read(log) == b"one\ntwo\n"
+
+
+def test_rest_of_a_killed_append_is_no_edit(pair: Pair) -> None:
+    """Bytes behind the content that its metadata names are of an append that was never acknowledged."""
+    ann, _ = pair
+    published(ann, "log", "one\n", streaming=True)
+    write(ann, path_of("log", 1, "raw"), "one\ntw")
+    assert changes(scan(ann)) == []
