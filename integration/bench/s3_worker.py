@@ -77,11 +77,15 @@ def bare(action: str, endpoint: str, bucket: str, prefix: str, directory: str, c
             obstore.put(store, name, file.read(), use_multipart=False)
 
     def get(name: str) -> None:
+        parent = name.rpartition("/")[0]
+        if parent:
+            os.makedirs(f"{directory}/{parent}", exist_ok=True)
         with open(f"{directory}/{name}", "wb") as file:
             file.write(obstore.get(store, name).bytes())
 
     if action == "put":
-        names = iter(os.listdir(directory))
+        found = (os.path.join(root, name) for root, _, files in os.walk(directory) for name in files)
+        names = iter([os.path.relpath(path, directory) for path in found])
     else:
         names = iter([entry["path"] for page in obstore.list(store, chunk_size=1000) for entry in page])
     act = put if action == "put" else get

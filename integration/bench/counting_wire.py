@@ -1,0 +1,73 @@
+"""A TCP proxy that counts: what really goes over the wire, heads and signatures included."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+# A client sends the head of a request at the beginning of a segment.
+_REQUEST = re.compile(rb"(?:GET|HEAD|PUT|POST|DELETE) \S+ HTTP/1\.1\r\n")
+
+
+class CountingWire:
+    """Stands between a client and `http://host:port`; a context manager.
+
+    Attributes:
+        requests: From the client so far.
+        up: Bytes from the client so far.
+        down: Bytes to the client so far.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        host, _, port = endpoint.removeprefix("http://").rstrip("/").partition(":")
+        self._server = (host, int(port or 80))
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._lock = threading.Lock()
+        self.requests = self.up = self.down = 0
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def take(self) -> tuple[int, int]:
+        """Return requests and bytes both ways since the last call."""
+        with self._lock:
+            found = self.requests, self.up + self.down
+            self.requests = self.up = self.down = 0
+        return found
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._server)
+            for one, other, is_up in ((client, server, True), (server, client, False)):
+                threading.Thread(target=self._pump, args=(one, other), kwargs={"is_up": is_up}, daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, *, is_up: bool) -> None:
+        try:
+            while data := source.recv(65_536):
+                with self._lock:
+                    if is_up:
+                        self.requests += _REQUEST.match(data) is not None
+                        self.up += len(data)
+                    else:
+                        self.down += len(data)
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            source.close()
+            target.close()
