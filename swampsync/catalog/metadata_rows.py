@@ -41,6 +41,23 @@ class MetadataRows:
             row = connection.execute(sql, (*key, version)).fetchone()
         return None if row is None else MetadataRow._make(row)
 
+    def find_many(self, versions: Iterable[tuple[ArtifactKey, int]]) -> dict[tuple[ArtifactKey, int], MetadataRow]:
+        """Find the metadata of many versions; those that are not known are missing from the result."""
+        sql = f"SELECT * FROM metadata WHERE {_ARTIFACT} AND version = ?"
+        found: dict[tuple[ArtifactKey, int], MetadataRow] = {}
+        with self._database.read() as connection:
+            for key, version in versions:
+                row = connection.execute(sql, (*key, version)).fetchone()
+                if row is not None:
+                    found[key, version] = MetadataRow(*row)
+        return found
+
+    def of_artifacts(self, keys: Iterable[ArtifactKey]) -> list[tuple[ArtifactKey, list[MetadataRow]]]:
+        """List artifacts, each with the metadata of all its versions, the lowest first."""
+        sql = f"SELECT * FROM metadata WHERE {_ARTIFACT} ORDER BY version"
+        with self._database.read() as connection:
+            return [(key, [MetadataRow(*row) for row in connection.execute(sql, key)]) for key in keys]
+
     def of_artifact(self, key: ArtifactKey) -> list[MetadataRow]:
         """List the metadata of all versions of an artifact, the lowest first."""
         sql = f"SELECT * FROM metadata WHERE {_ARTIFACT} ORDER BY version"

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from swampsync.catalog.feed import REMOVE, UPSERT
 from swampsync.catalog.files import FileRecord, FileState
+from swampsync.catalog.metadata_rows import MetadataRow
 from swampsync.catalog.records import Position as KeptPosition
 from swampsync.catalog.rows import ArtifactKey
 from swampsync.clock import format_timestamp
 from swampsync.log.commit import PublishedCommit
 from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
-from swampsync.log.rows import ArtifactRow, FilePut, Removal, Row
+from swampsync.log.rows import FilePut, Removal, Row
 from swampsync.log.tail import Position
 from swampsync.sync.cataloguing import catalogue_artifacts, metadata_row_of
 from swampsync.sync.clone import Clone, artifact_key_of
@@ -100,35 +101,47 @@ class Applier:
         touched.update(key for key, _ in gone)
 
     def _take_in(self, rows: Sequence[Row], touched: set[ArtifactKey], applied: Applied) -> None:
+        """Take in the rows of one commit, which names each path once; what is pending stands above them."""
         state, namespace = self._clone.state, self._clone.namespace
         changes: list[tuple[str, ArtifactKey, int]] = []
+        entries = {entry.path: entry for entry in self._work.entries()}
+        files: list[FilePut] = []
+        artifacts: dict[tuple[ArtifactKey, int], MetadataRow] = {}
         for row in rows:
-            entry = self._work.find(unit_path(row.path))
+            entry = entries.get(unit_path(row.path)) if entries else None
             if isinstance(row, Removal):
                 if entry is None or entry.op is not Op.PUT:
                     self._take_in_removal(row, touched, changes, applied)
+            elif entry is not None:  # ours stands above it: another content, or a removal
                 continue
-            if entry is not None:  # ours stands above it: another content, or a removal
-                continue
-            if isinstance(row, FilePut):
-                self._take_in_file(row)
-                applied.put += 1
-            elif isinstance(row, ArtifactRow):
+            elif isinstance(row, FilePut):
+                files.append(row)
+            else:
                 key = ArtifactKey(namespace, row.model_type, row.model_id, row.name)
-                state.metadata.put([metadata_row_of(namespace, row)])
-                touched.add(key)
+                artifacts[key, row.version] = metadata_row_of(namespace, row)
                 changes.append((UPSERT, key, row.version))
+        known = state.metadata.find_many(artifacts)
+        # What was recorded here is in the catalog already.
+        new = {version: row for version, row in artifacts.items() if known.get(version) != row}
+        state.metadata.put(new.values())
+        touched.update(key for key, _ in new)
+        self._take_in_files(files)
+        applied.put += len(files)
         state.feed.record(changes)
 
-    def _take_in_file(self, row: FilePut) -> None:
+    def _take_in_files(self, rows: Sequence[FilePut]) -> None:
         state, namespace = self._clone.state, self._clone.namespace
-        known = state.files.find(namespace, row.path)
-        if known is not None and known.sha256 == row.sha256 and known.state is not FileState.REMOTE:
-            state.files.put([known._replace(state=FileState.SYNCED, key=row.key)])
-            return
-        if known is not None:
-            self._forget_content(known)
-        state.files.put([remote_record(namespace, row)])
+        known = state.files.find_many(namespace, (row.path for row in rows))
+        records: list[FileRecord] = []
+        for row in rows:
+            record = known.get(row.path)
+            if record is not None and record.sha256 == row.sha256 and record.state is not FileState.REMOTE:
+                records.append(record._replace(state=FileState.SYNCED, key=row.key))
+                continue
+            if record is not None:
+                self._forget_content(record)
+            records.append(remote_record(namespace, row))
+        state.files.put(records)
 
     def _take_in_removal(
         self,

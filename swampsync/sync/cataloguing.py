@@ -82,7 +82,7 @@ def catalog_rows_of(rows: Iterable[MetadataRow]) -> list[CatalogRow]:
 
 def catalogue_artifacts(catalog: Catalog, state: SyncState, keys: Iterable[ArtifactKey]) -> None:
     """Make the catalog's rows of some artifacts follow the state, in one transaction."""
-    found = [(key, catalog_rows_of(state.metadata.of_artifact(key))) for key in sorted(keys)]
+    found = [(key, catalog_rows_of(rows)) for key, rows in state.metadata.of_artifacts(sorted(keys))]
     if found:
         catalog.replace_artifacts(found)
 

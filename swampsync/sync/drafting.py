@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from swampsync.catalog.files import FileState
+from swampsync.catalog.files import FileRecord, FileState
+from swampsync.catalog.metadata_rows import MetadataRow
+from swampsync.catalog.rows import ArtifactKey
 from swampsync.errors import DataError
 from swampsync.log.commit import CommitDraft
 from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path, version_files
@@ -30,33 +33,57 @@ class StateOfClone:
         return None if record is None or record.state is FileState.PENDING else record.sha256
 
 
-def rows_of_entry(clone: Clone, entry: PendingEntry) -> tuple[FilePut, ArtifactRow | None]:
-    """Make the rows of an entry that puts something.
+@dataclass(frozen=True, slots=True)
+class EntryContent:
+    """What the state knows of an entry that puts something.
 
-    Raises:
-        DataError: The state lacks what belongs to the entry.
+    Args:
+        record: Of its content.
+        metadata: The version's; `None` for other files.
     """
-    path = f"{entry.path}/{RAW_FILE}" if entry.is_version else entry.path
-    record = clone.state.files.find(clone.namespace, path)
-    if record is None:
-        raise DataError(f"nothing is known of the content of `{entry.path}`", key=entry.path)
-    put = FilePut(path, record.size, record.sha256, entry.key if not entry.is_version else None, entry.base)
-    if not entry.is_version:
-        return put, None
-    version = parse_version_path(path)
-    assert version is not None
-    row = clone.state.metadata.find(artifact_key_of(clone.namespace, version.artifact), version.number)
-    if row is None:
-        raise DataError(f"nothing is known of the metadata of `{entry.path}`", key=entry.path)
-    return put, artifact_row_of(row)
+
+    record: FileRecord
+    metadata: MetadataRow | None
+
+
+def contents_of(clone: Clone, entries: Iterable[PendingEntry]) -> dict[int, EntryContent]:
+    """Look up what belongs to entries that put something, by their ids; what the state lacks is missing."""
+    namespace = clone.namespace
+    paths: dict[int, str] = {}
+    versions: dict[int, tuple[ArtifactKey, int]] = {}
+    for entry in entries:
+        if entry.op is Op.REMOVE:
+            continue
+        if not entry.is_version:
+            paths[entry.id] = entry.path
+            continue
+        paths[entry.id] = path = f"{entry.path}/{RAW_FILE}"
+        version = parse_version_path(path)
+        assert version is not None
+        versions[entry.id] = (artifact_key_of(namespace, version.artifact), version.number)
+    records = clone.state.files.find_many(namespace, paths.values())
+    metadata = clone.state.metadata.find_many(versions.values())
+    found: dict[int, EntryContent] = {}
+    for entry_id, path in paths.items():
+        record = records.get(path)
+        row = metadata.get(versions[entry_id]) if entry_id in versions else None
+        if record is not None and (row is not None or entry_id not in versions):
+            found[entry_id] = EntryContent(record, row)
+    return found
+
+
+def missing_content(entry: PendingEntry) -> DataError:
+    """Make the error for an entry whose content the state does not know."""
+    return DataError(f"nothing is known of the content of `{entry.path}`", key=entry.path)
 
 
 def make_draft(clone: Clone, entries: Sequence[PendingEntry], *, kind: str) -> CommitDraft:
     """Make the draft that publishes entries, in the order of their paths.
 
     Raises:
-        DataError: See `rows_of_entry`.
+        DataError: The state lacks what belongs to an entry.
     """
+    contents = contents_of(clone, entries)
     put: list[FilePut] = []
     artifacts: list[ArtifactRow] = []
     remove: list[str] = []
@@ -64,10 +91,14 @@ def make_draft(clone: Clone, entries: Sequence[PendingEntry], *, kind: str) -> C
         if entry.op is Op.REMOVE:
             remove += version_files(entry.path) if entry.is_version else (entry.path,)
             continue
-        content, artifact = rows_of_entry(clone, entry)
-        put.append(content)
-        if artifact is not None:
-            artifacts.append(artifact)
+        content = contents.get(entry.id)
+        if content is None:
+            raise missing_content(entry)
+        record = content.record
+        key = None if entry.is_version else entry.key
+        put.append(FilePut(record.path, record.size, record.sha256, key, entry.base))
+        if content.metadata is not None:
+            artifacts.append(artifact_row_of(content.metadata))
     return CommitDraft(
         kind,
         clone.repo_id,

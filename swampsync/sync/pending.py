@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from swampsync.catalog.state import SyncState
 from swampsync.clock import Clock, format_timestamp
@@ -20,6 +20,9 @@ class Op(StrEnum):
 
     PUT = "put"
     REMOVE = "remove"
+
+
+_OPS: Final = {op.value: op for op in Op}
 
 
 class PendingEntry(NamedTuple):
@@ -135,12 +138,22 @@ class PendingWork:
 
     # --- publishing --------------------------------------------------------------------------------
 
-    def claim(self, entry: PendingEntry, *, key: str | None) -> None:
-        """Note, before the first request, that an upload begins, and where it goes if not to the entry's path."""
+    def claim(self, entry: PendingEntry, *, key: str | None) -> PendingEntry:
+        """Note, before the first request, that an upload begins, and where it goes if not to the entry's path.
+
+        Returns:
+            The entry as it is now.
+        """
+        return self.claim_many([(entry, key)])[0]
+
+    def claim_many(self, entries: Iterable[tuple[PendingEntry, str | None]]) -> list[PendingEntry]:
+        """Note that uploads begin, each with its key as in `claim`; return the entries as they are now."""
         at = format_timestamp(self._clock.now())
+        claimed = [entry._replace(claimed_at=at, key=key, is_uploaded=False) for entry, key in entries]
         with self._database.atomic() as connection:
             sql = "UPDATE pending SET claimed_at = ?, key = ?, is_uploaded = 0 WHERE id = ?"
-            connection.execute(sql, (at, key, entry.id))
+            connection.executemany(sql, [(at, entry.key, entry.id) for entry in claimed])
+        return claimed
 
     def mark_uploaded(self, ids: Iterable[int]) -> None:
         """Note that the objects of entries are whole in the bucket."""
@@ -198,6 +211,9 @@ class PendingWork:
             connection.execute(sql, (self._namespace, up_to))
 
 
-def _entry(row: tuple[object, ...]) -> PendingEntry:
-    entry = PendingEntry._make(row)
-    return entry._replace(op=Op(entry.op), is_version=bool(entry.is_version), is_uploaded=bool(entry.is_uploaded))
+def _entry(row: tuple[Any, ...]) -> PendingEntry:
+    # Not `_make` and `_replace`: a push reads thousands of entries more than once.
+    identifier, namespace, path, op, is_version, kind, at, base, key, claimed_at, is_uploaded = row
+    return PendingEntry(
+        identifier, namespace, path, _OPS[op], bool(is_version), kind, at, base, key, claimed_at, bool(is_uploaded)
+    )

@@ -21,7 +21,7 @@ from swampsync.log.log import Log
 from swampsync.sync.applying import Applied, Applier, remove_leftovers
 from swampsync.sync.cataloguing import catalogue_artifacts
 from swampsync.sync.clone import Clone, artifact_key_of
-from swampsync.sync.drafting import make_draft
+from swampsync.sync.drafting import EntryContent, contents_of, make_draft, missing_content
 from swampsync.sync.letters import forget_settled
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingEntry, PendingWork
@@ -34,7 +34,6 @@ from swampsync.sync.uploading import (
     Upload,
     age_of,
     is_abandoned,
-    make_upload,
     side_by_side,
     upload,
 )
@@ -111,8 +110,9 @@ class Pusher:
     def _publish(self, pulled: Pulled, kind: str) -> None:
         clone = self._clone
         self._upload_all()
-        self._draft = make_draft(clone, self._entries(), kind=kind)
-        ages = [age for age in (age_of(clone, entry) for entry in self._entries()) if age is not None]
+        entries = self._entries()
+        self._draft = make_draft(clone, entries, kind=kind)
+        ages = [age for age in (age_of(clone, entry) for entry in entries) if age is not None]
         now = clone.clock.uptime()
         appender = Appender(clone.log, clone.clock, clone.rng, clone.new_id, self._work.remember_sent)
         appended = appender.append(
@@ -138,8 +138,9 @@ class Pusher:
         ours, draft = appended.published, self._draft
         if ours is not None and draft is not None:
             pushed.seq = ours.commit.seq
-            pushed.removed = sum(1 for entry in self._entries() if entry.op is Op.REMOVE)
-            pushed.put = sum(1 for entry in self._entries() if entry.op is Op.PUT)
+            entries = self._entries()
+            pushed.removed = sum(1 for entry in entries if entry.op is Op.REMOVE)
+            pushed.put = len(entries) - pushed.removed
             pushed.size = sum(row.size for row in draft.put)
             self._applier.apply([(ours, list(draft.rows()))])
             forget_settled(clone)
@@ -166,21 +167,37 @@ class Pusher:
     def _claim_all(self) -> list[Upload]:
         """Note what is about to be uploaded, in one transaction."""
         clone = self._clone
-        waiting: list[Upload] = []
+        fresh: list[PendingEntry] = []
+        resumed: list[PendingEntry] = []
         with self._renumbering() as resolver:
             for entry in self._entries():
-                if entry.op is not Op.PUT or (entry.is_uploaded and not is_abandoned(clone, entry)):
+                if entry.op is not Op.PUT:
                     continue
-                is_resumed = entry.claimed_at is not None and not is_abandoned(clone, entry)
-                try:
-                    if entry.claimed_at is not None and not is_resumed:
-                        self._abandon(entry, resolver)
-                    elif not is_resumed:
-                        self._work.claim(entry, key=self._choose_key(entry))
-                    waiting.append(make_upload(clone, self._work.get(entry.id), is_resumed=is_resumed))
-                except (DataError, OSError) as error:
-                    self._fail(entry, error)
-        return waiting
+                if entry.claimed_at is None:
+                    fresh.append(entry)
+                elif not is_abandoned(clone, entry):
+                    if not entry.is_uploaded:
+                        resumed.append(entry)
+                else:
+                    try:
+                        fresh.append(self._abandon(entry, resolver))
+                    except (DataError, OSError) as error:
+                        self._fail(entry, error)
+            unclaimed = [(entry, self._choose_key(entry)) for entry in fresh if entry.claimed_at is None]
+            claimed = [entry for entry in fresh if entry.claimed_at is not None] + self._work.claim_many(unclaimed)
+            contents = contents_of(clone, [*claimed, *resumed])
+            return [
+                Upload(entry, content.record, content.metadata, is_resumed)
+                for entries, is_resumed in ((claimed, False), (resumed, True))
+                for entry in entries
+                if (content := self._content_of(entry, contents)) is not None
+            ]
+
+    def _content_of(self, entry: PendingEntry, contents: dict[int, EntryContent]) -> EntryContent | None:
+        content = contents.get(entry.id)
+        if content is None:
+            self._fail(entry, missing_content(entry))
+        return content
 
     def _upload_round(self, waiting: list[Upload]) -> bool:
         """Upload; say whether some took another number or key and must be uploaded again."""
@@ -227,16 +244,15 @@ class Pusher:
         if resolver.resolved.renumbered:
             self._pushed.applied.append(Applied(resolved=resolver.resolved))
 
-    def _abandon(self, entry: PendingEntry, resolver: Resolver) -> None:
-        """Give up an upload: another number for a version, another key for a file."""
+    def _abandon(self, entry: PendingEntry, resolver: Resolver) -> PendingEntry:
+        """Give up an upload: another number for a version, another key for a file; return the entry as it is now."""
         clone = self._clone
         if not entry.is_version:
-            self._work.claim(entry, key=f"{entry.path}~{clone.new_id().replace('-', '')[:8]}")
-            return
+            return self._work.claim(entry, key=f"{entry.path}~{clone.new_id().replace('-', '')[:8]}")
         artifact = entry.path.rpartition("/")[0]
         number = clone.state.highest.find(artifact_key_of(clone.namespace, artifact)) + 1
         resolver.renumber(entry, number)
-        self._work.claim(self._work.get(entry.id), key=None)
+        return self._work.claim(self._work.get(entry.id), key=None)
 
     def _choose_key(self, entry: PendingEntry) -> str | None:
         """Choose where a file goes: its path the first time that it is used, a key of its own afterwards."""

@@ -92,13 +92,8 @@ def plan_push(entries: Sequence[PendingEntry], sizes: dict[str, int]) -> PushPla
 
 def sizes_of(clone: Clone, entries: Sequence[PendingEntry]) -> dict[str, int]:
     """Look up how large the content of entries is."""
-    found: dict[str, int] = {}
-    for entry in entries:
-        path = f"{entry.path}/{RAW_FILE}" if entry.is_version else entry.path
-        record = clone.state.files.find(clone.namespace, path) if entry.op is Op.PUT else None
-        if record is not None:
-            found[entry.path] = record.size
-    return found
+    paths = {f"{e.path}/{RAW_FILE}" if e.is_version else e.path: e.path for e in entries if e.op is Op.PUT}
+    return {paths[path]: record.size for path, record in clone.state.files.find_many(clone.namespace, paths).items()}
 
 
 def check_limits(clone: Clone, plan: PushPlan, limits: PushLimits) -> None:

@@ -15,12 +15,13 @@ from typing import BinaryIO, Final, cast
 from swampsync.backends.base import Create, ObjectExists, ObjectNotFound
 from swampsync.backends.transfer import Done, Failed, run_many
 from swampsync.catalog.files import FileRecord
+from swampsync.catalog.metadata_rows import MetadataRow
 from swampsync.clock import parse_timestamp
-from swampsync.errors import DataError, InvalidInput, SwampsyncError
+from swampsync.errors import InvalidInput, SwampsyncError
 from swampsync.layout import ObjectKey
-from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
+from swampsync.log.paths import METADATA_FILE
 from swampsync.sync.cataloguing import metadata_text_of
-from swampsync.sync.clone import Clone, artifact_key_of
+from swampsync.sync.clone import Clone
 from swampsync.sync.digested import Digested
 from swampsync.sync.local_copy import LocalCopy, WrongContent
 from swampsync.sync.pending import PendingEntry
@@ -42,13 +43,13 @@ class Upload:
     Args:
         entry: The entry, claimed.
         record: Of its content.
-        metadata: The version's `metadata.yaml`; `None` for other files.
+        metadata: What the version's `metadata.yaml` is made of; `None` for other files.
         is_resumed: Whether an earlier process may have uploaded some of it.
     """
 
     entry: PendingEntry
     record: FileRecord
-    metadata: bytes | None
+    metadata: MetadataRow | None
     is_resumed: bool
 
 
@@ -63,26 +64,6 @@ def is_abandoned(clone: Clone, entry: PendingEntry) -> bool:
     """Say whether an upload began too long ago to be published, or at a time that has not come yet."""
     age = age_of(clone, entry)
     return age is not None and not -60.0 <= age <= RESUME_SECONDS
-
-
-def make_upload(clone: Clone, entry: PendingEntry, *, is_resumed: bool) -> Upload:
-    """Find what is to be uploaded of an entry.
-
-    Raises:
-        DataError: The state lacks what belongs to it.
-    """
-    path = f"{entry.path}/{RAW_FILE}" if entry.is_version else entry.path
-    record = clone.state.files.find(clone.namespace, path)
-    if record is None:
-        raise DataError(f"nothing is known of the content of `{entry.path}`", key=entry.path)
-    if not entry.is_version:
-        return Upload(entry, record, None, is_resumed)
-    version = parse_version_path(path)
-    assert version is not None
-    row = clone.state.metadata.find(artifact_key_of(clone.namespace, version.artifact), version.number)
-    if row is None:
-        raise DataError(f"nothing is known of the metadata of `{entry.path}`", key=entry.path)
-    return Upload(entry, record, metadata_text_of(row), is_resumed)
 
 
 def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
@@ -131,7 +112,7 @@ def _cut(copy: LocalCopy, item: Upload) -> None:
     if item.metadata is None:
         raise _changed(item.record)
     copy.cut(item.record.path, size=item.record.size)
-    copy.write_bytes(f"{item.entry.path}/{METADATA_FILE}", item.metadata)
+    copy.write_bytes(f"{item.entry.path}/{METADATA_FILE}", metadata_text_of(item.metadata))
 
 
 def _changed(record: FileRecord) -> WrongContent:
@@ -143,7 +124,7 @@ def _changed(record: FileRecord) -> WrongContent:
 
 def _claim(clone: Clone, item: Upload) -> None:
     if item.metadata is not None:
-        _create(clone, clone.layout.key(f"{item.entry.path}/{METADATA_FILE}"), item.metadata)
+        _create(clone, clone.layout.key(f"{item.entry.path}/{METADATA_FILE}"), metadata_text_of(item.metadata))
 
 
 def _create(clone: Clone, key: ObjectKey, body: bytes) -> None:
