@@ -35,10 +35,12 @@ def latest_of(tree: Tree, path: str) -> Metadata | None:
     return highest_whole(tree, path)
 
 
-def write_marker(tree: Tree, path: str, number: int, *, check: Callable[[], None] = no_check) -> None:
-    """Replace the marker by rename; the directory is not synced yet."""
+def write_marker(
+    tree: Tree, path: str, number: int, *, check: Callable[[], None] = no_check, is_synced: bool = True
+) -> None:
+    """Replace the marker by rename; the directory is not synced yet, the marker unless it need not be."""
     marker = f"{path}/{LATEST_NAME}"
-    temporary = tree.write_beside(marker, str(number).encode())
+    temporary = tree.write_beside(marker, str(number).encode(), is_synced=is_synced)
     try:
         check()
         tree.disk.rename(temporary, marker)
@@ -60,7 +62,7 @@ def advance_marker(tree: Tree, path: str, *, check: Callable[[], None] = no_chec
         write_marker(tree, path, found.version, check=check)
 
 
-def settle_marker(tree: Tree, path: str, *, check: Callable[[], None] = no_check) -> int | None:
+def settle_marker(tree: Tree, path: str, *, check: Callable[[], None] = no_check, is_synced: bool = True) -> int | None:
     """Point the marker at the highest whole version left, backwards if need be; return its number.
 
     Without any version left, the marker and the artifact's directory are removed.
@@ -68,7 +70,7 @@ def settle_marker(tree: Tree, path: str, *, check: Callable[[], None] = no_check
     while (found := highest_whole(tree, path)) is not None:
         if read_marker(tree.disk, path) == found.version:
             return found.version
-        write_marker(tree, path, found.version, check=check)
+        write_marker(tree, path, found.version, check=check, is_synced=is_synced)
     with contextlib.suppress(FileNotFoundError):
         check()
         tree.disk.unlink(f"{path}/{LATEST_NAME}")

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from itertools import islice
+from typing import Final, NamedTuple
 
 from swampsync.artifacts.tree import no_check
 from swampsync.backends.base import ObjectNotFound
 from swampsync.backends.transfer import Done, Failed, run_many
 from swampsync.catalog.files import FileRecord, FileState
+from swampsync.catalog.metadata_rows import MetadataRow
+from swampsync.catalog.rows import ArtifactKey
 from swampsync.disk import DiskStat
 from swampsync.errors import SwampsyncError
-from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
+from swampsync.log.paths import RAW_FILE, parse_version_path
 from swampsync.sync.cataloguing import metadata_text_of
 from swampsync.sync.clone import Clone, artifact_key_of
+from swampsync.sync.fetched_files import FetchedFiles, Written
 from swampsync.sync.local_copy import LocalCopy, WrongContent
 from swampsync.sync.pull import pull
 
@@ -39,7 +44,16 @@ class Hydrated:
 
 
 Progress = Callable[[int, int | None], None]
-_Outcomes = Generator[Done[FileRecord, DiskStat] | Failed[FileRecord], None, None]
+
+
+class _Wanted(NamedTuple):
+    """A file that is to be fetched, and the metadata that belongs beside it."""
+
+    record: FileRecord
+    metadata: MetadataRow | None
+
+
+_Outcomes = Generator[Done[_Wanted, Written] | Failed[_Wanted], None, None]
 
 
 def _ignore(_done: int, _total: int | None) -> None:
@@ -56,7 +70,8 @@ class Hydrator:
 
     def hydrate_all(self, *, progress: Progress = _ignore) -> Hydrated:
         """Fetch everything of the namespace that is not here."""
-        return self.hydrate(self._remote_records(), progress=progress)
+        namespace = self._clone.namespace
+        return self.hydrate(self._clone.state.files.all(namespace, state=FileState.REMOTE), progress=progress)
 
     def hydrate(self, records: Iterable[FileRecord], *, progress: Progress = _ignore) -> Hydrated:
         """Fetch files; what is missing or wrong is asked of the log once more, and then tried again.
@@ -87,7 +102,7 @@ class Hydrator:
         if record is None or record.state is FileState.REMOTE:
             return None
         stat = self._copy.stat(path)
-        return record if stat is not None and stat.signature == record.signature else None
+        return record if stat is not None and _is_as_noted(stat, record) else None
 
     def require(self, path: str) -> FileRecord | None:
         """Make sure that a file is here with the content that the log names; `None` if the log knows no such file.
@@ -117,7 +132,7 @@ class Hydrator:
         stat = self._copy.stat(record.path)
         if stat is None or stat.size != record.size:
             return False
-        if stat.signature == record.signature:
+        if _is_as_noted(stat, record):
             return True
         digest = hashlib.sha256()
         with self._copy.open(record.path) as stream:
@@ -125,7 +140,7 @@ class Hydrator:
                 digest.update(chunk)
         if digest.hexdigest() != record.sha256:
             return False
-        self._note([(record, stat)])
+        self._note_here([(record, stat)])
         return True
 
     # --- fetching ----------------------------------------------------------------------------------
@@ -134,18 +149,19 @@ class Hydrator:
         self, records: Iterable[FileRecord], result: Hydrated, progress: Progress
     ) -> list[tuple[FileRecord, SwampsyncError]]:
         failed: list[tuple[FileRecord, SwampsyncError]] = []
-        fetched: list[tuple[FileRecord, DiskStat]] = []
-        outcomes = self._side_by_side(records)
+        fetched: list[tuple[FileRecord, Written]] = []
+        outcomes = self._side_by_side(self._with_metadata(records))
         try:
             for outcome in outcomes:
                 self._check()
+                record = outcome.item.record
                 if isinstance(outcome, Done):
-                    fetched.append((outcome.item, outcome.result))
+                    fetched.append((record, outcome.result))
                     result.files += 1
-                    result.size += outcome.item.size
+                    result.size += record.size
                     progress(result.files, None)
                 elif isinstance(outcome.error, ObjectNotFound | WrongContent):
-                    failed.append((outcome.item, outcome.error))
+                    failed.append((record, outcome.error))
                 else:
                     raise outcome.error
                 if len(fetched) >= _BATCH:
@@ -156,55 +172,64 @@ class Hydrator:
             self._note(fetched)
         return failed
 
-    def _side_by_side(
-        self, records: Iterable[FileRecord]
-    ) -> Generator[Done[FileRecord, DiskStat] | Failed[FileRecord], None, None]:
-        clone = self._clone
-        if clone.pool is not None:
-            yield from run_many(records, self._fetch_one, pool=clone.pool, concurrency=clone.concurrency)
-            return
-        for record in records:
-            try:
-                yield Done(record, self._fetch_one(record))
-            except (ObjectNotFound, WrongContent) as error:
-                yield Failed(record, error)
+    def _with_metadata(self, records: Iterable[FileRecord]) -> Iterator[_Wanted]:
+        """Put to each `raw` the metadata that belongs beside it, looked up some at a time."""
+        remaining = iter(records)
+        while batch := list(islice(remaining, _BATCH)):
+            versions: dict[str, tuple[ArtifactKey, int]] = {}
+            for record in batch:
+                version = parse_version_path(record.path)
+                if version is not None and version.file == RAW_FILE:
+                    key = artifact_key_of(record.namespace, version.artifact)
+                    versions[record.path] = (key, version.number)
+            rows = self._clone.state.metadata.find_many(versions.values())
+            for record in batch:
+                found = versions.get(record.path)
+                yield _Wanted(record, None if found is None else rows.get(found))
 
-    def _fetch_one(self, record: FileRecord) -> DiskStat:
+    def _side_by_side(self, wanted: Iterable[_Wanted]) -> _Outcomes:
+        clone = self._clone
+        files = FetchedFiles(clone.disk, self._copy)
+        if clone.pool is not None:
+            act = partial(self._fetch_one, files)
+            yield from run_many(wanted, act, pool=clone.pool, concurrency=clone.concurrency)
+            return
+        for item in wanted:
+            try:
+                yield Done(item, self._fetch_one(files, item))
+            except (ObjectNotFound, WrongContent) as error:
+                yield Failed(item, error)
+
+    def _fetch_one(self, files: FetchedFiles, wanted: _Wanted) -> Written:
+        record = wanted.record
         store = self._clone.log.store
         key = self._clone.layout.key(record.key or record.path)
+        metadata = None if wanted.metadata is None else metadata_text_of(wanted.metadata)
         if record.size <= STREAM_BYTES:
-            body = store.get(key).body
-            return self._copy.write(record.path, (body,), size=record.size, sha256=record.sha256)
+            return files.write_body(record, store.get(key).body, metadata)
         with store.open(key) as (_, chunks):
-            return self._copy.write(record.path, chunks, size=record.size, sha256=record.sha256)
+            return files.write_chunks(record, chunks, metadata)
 
-    def _note(self, fetched: list[tuple[FileRecord, DiskStat]]) -> None:
-        """Write beside what came what belongs to it, then note that it is here."""
-        state = self._clone.state
-        artifacts: set[str] = set()
-        for record, _ in fetched:
-            version = parse_version_path(record.path)
-            if version is None or version.file != RAW_FILE:
-                continue
-            row = state.metadata.find(artifact_key_of(record.namespace, version.artifact), version.number)
-            if row is not None:
-                self._copy.write_bytes(f"{version.directory}/{METADATA_FILE}", metadata_text_of(row))
-                artifacts.add(version.artifact)
-        for artifact in artifacts:
+    def _note(self, fetched: list[tuple[FileRecord, Written]]) -> None:
+        """Note that files are here, once every `latest` is as it should be."""
+        if not fetched:
+            return
+        for artifact in sorted({written.unsettled for _, written in fetched if written.unsettled is not None}):
             self._copy.settle_latest(artifact)
-        state.files.put(
+        self._note_here((record, written.stat) for record, written in fetched)
+        self._clone.state.dead_letters.remove(self._clone.namespace, [record.path for record, _ in fetched])
+
+    def _note_here(self, found: Iterable[tuple[FileRecord, DiskStat]]) -> None:
+        self._clone.state.files.put(
             record._replace(state=FileState.SYNCED, mtime_ns=stat.mtime_ns, ctime_ns=stat.ctime_ns, inode=stat.inode)
-            for record, stat in fetched
+            for record, stat in found
         )
-        state.dead_letters.remove(self._clone.namespace, [record.path for record, _ in fetched])
 
     def _fail(self, record: FileRecord, error: SwampsyncError, result: Hydrated) -> None:
         result.failures.append((record.path, str(error)))
         self._clone.state.dead_letters.record(record.namespace, record.path, error=str(error))
 
-    def _remote_records(self) -> Iterator[FileRecord]:
-        """Go through what is not here by path, some at a time: what came meanwhile is not seen again."""
-        namespace = self._clone.namespace
-        for record in self._clone.state.files.all(namespace):
-            if record.state is FileState.REMOTE:
-                yield record
+
+def _is_as_noted(stat: DiskStat, record: FileRecord) -> bool:
+    # The size too: after a crash of the machine a file may be there with its times and without its content.
+    return stat.signature == record.signature and stat.size == record.size

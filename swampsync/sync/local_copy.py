@@ -84,7 +84,7 @@ class LocalCopy:
         """
         target = self.path(relative)
         directory, _, name = target.rpartition("/")
-        self._make_directory(directory)
+        self.make_directory(directory)
         temporary = f"{directory}/.{name[:100]}.{self._new_id()}.tmp"
         digest = hashlib.sha256()
         written = 0
@@ -166,7 +166,7 @@ class LocalCopy:
     def claim_directory(self, directory: str) -> bool:
         """Make a version's directory; say whether it was us who made it."""
         path = self.path(directory)
-        self._make_directory(path.rpartition("/")[0])
+        self.make_directory(path.rpartition("/")[0])
         try:
             self._disk.mkdir(path)
         except FileExistsError:
@@ -174,10 +174,10 @@ class LocalCopy:
         return True
 
     def settle_latest(self, artifact: str) -> None:
-        """Point an artifact's `latest` at the highest version that is here whole."""
+        """Point an artifact's `latest` at the highest version that is here whole; it is not synced."""
         path = self.path(artifact)
         if self._is_there(path):
-            settle_marker(self._tree, path)
+            settle_marker(self._tree, path, is_synced=False)
 
     def rename(self, relative: str, target: str) -> None:
         """Give a file another path in the copy, durably."""
@@ -200,7 +200,12 @@ class LocalCopy:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
-    def _make_directory(self, path: str) -> None:
+    def make_directory(self, path: str) -> None:
+        """Make a directory, by its path on the disk, with its parents.
+
+        Raises:
+            Refused: The path leads through a symbolic link.
+        """
         self._guard(path)
         self._disk.makedirs(path)
 

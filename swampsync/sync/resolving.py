@@ -85,8 +85,17 @@ class Resolver:
                 decided.append(entry)
         by_path = {entry.path: entry for entry in decided}
         draft = make_draft(self._clone, decided, kind="push")
+        published: list[PendingEntry] = []
         for decision in check_plan(draft, newer, state=StateOfClone(self._clone)):
-            self._carry_out(by_path[unit_path(decision.path)], decision)
+            entry = by_path[unit_path(decision.path)]
+            if decision.verdict in {Verdict.ALREADY_PUBLISHED, Verdict.ALREADY_REMOVED}:
+                published.append(entry)
+                if decision.new_path is not None:  # our content lies there already
+                    self.resolved.leftovers.append((entry.path, False))
+            else:
+                self._carry_out(entry, decision)
+        self._work.drop(entry.id for entry in published)
+        self.resolved.published += [entry.path for entry in published]
 
     def _follow_ours(self, entry: PendingEntry, newer: NewerChanges) -> PendingEntry:
         """Let a file that was changed again after its former content was sent replace that content."""
@@ -114,14 +123,6 @@ class Resolver:
 
     def _carry_out(self, entry: PendingEntry, decision: Decision) -> None:
         match decision.verdict:
-            case Verdict.ALREADY_PUBLISHED:
-                self._work.drop([entry.id])
-                self.resolved.published.append(entry.path)
-                if decision.new_path is not None:  # our content lies there already
-                    self.resolved.leftovers.append((entry.path, False))
-            case Verdict.ALREADY_REMOVED:
-                self._work.drop([entry.id])
-                self.resolved.published.append(entry.path)
             case Verdict.THEIRS_STAYS:
                 # The very content that was removed here may be published late; then the removal stands.
                 if decision.theirs is None or decision.theirs.sha256 != entry.base:
