@@ -125,7 +125,7 @@ class LocalCopy:
     def move(self, source: str, target: str) -> None:
         """Give a file another path; that it lies there already, from an earlier try, is success."""
         path = self.path(target)
-        self._make_directory(path.rpartition("/")[0])
+        self.make_directory(path.rpartition("/")[0])
         with contextlib.suppress(FileNotFoundError):
             self._disk.rename(self.path(source), path)
 
@@ -183,7 +183,7 @@ class LocalCopy:
         """Give a file another path in the copy, durably."""
         path = self.path(target)
         directory = path.rpartition("/")[0]
-        self._make_directory(directory)
+        self.make_directory(directory)
         self._disk.rename(self.path(relative), path)
         self._disk.sync_directory(directory)
 
