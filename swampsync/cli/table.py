@@ -32,6 +32,7 @@ COMMANDS: Final[dict[tuple[str, ...], str]] = {
     ("datastore", "sync"): "sync:sync",
     ("datastore", "log"): "history:log",
     ("datastore", "undelete"): "undelete:undelete",
+    ("datastore", "vacuum"): "vacuum:vacuum",
     ("datastore", "status"): "datastore:status",
     ("datastore", "setup", "filesystem"): "datastore:setup_filesystem",
     ("datastore", "setup", "s3"): "datastore_s3:setup_s3",

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from swampsync.backends.base import Create, ETag, IfMatch, Overwrite, PutMode
+from swampsync.backends.base import Create, ETag, IfMatch, ObjectExists, Overwrite, PreconditionFailed, PutMode
 from swampsync.clock import Clock, format_timestamp
 from swampsync.errors import Refused
 from swampsync.layout import ObjectKey
@@ -26,7 +26,7 @@ from swampsync.log.paths import RAW_FILE
 from swampsync.log.rows import ArtifactRow, FilePut, Removal, Row
 from swampsync.log.segments import row_to_line
 from swampsync.log.state import NamespaceState
-from swampsync.log.verify import find_commit_problem
+from swampsync.log.verify import compared_checkpoints, find_commit_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class RepairPlan:
 
     Args:
         rebuilt: Commits to put, oldest first.
-        checkpoints: Keys of checkpoints that cannot be read, to be removed; whoever finds one due writes a new one.
+        checkpoints: Keys of checkpoints that cannot be read, or say something else than the commits, to be removed;
+            whoever finds one due writes a new one.
         notes: What cannot be rebuilt, and what comes back although it may have been removed.
     """
 
@@ -93,11 +94,15 @@ def make_repair_plan(
     sources = {entry.seq: "nothing is known of it" for entry in damaged}
     notes: list[str] = []
     waiting: list[Found] = []
+    differing: set[int] = set()
+    compared = compared_checkpoints(examination)
     state = NamespaceState()
-    for entry, after, _is_known in replay(examination):
+    for entry, after, is_known in replay(examination):
         state = after
         if entry.seq in rows:
             waiting.append(entry)
+        if is_known and entry.seq in compared and examination.anchor_state(entry.seq) != after:
+            differing.add(entry.seq)
         if waiting and entry.seq in examination.anchors:
             seq = waiting[-1].seq
             rows[seq] = list(_difference(after, examination.anchor_state(entry.seq)))
@@ -122,19 +127,30 @@ def make_repair_plan(
         )
         for entry in damaged
     )
-    checkpoints = tuple(map(log.layout.checkpoint_key, sorted(examination.unreadable)))
+    checkpoints = tuple(map(log.layout.checkpoint_key, sorted(examination.unreadable.keys() | differing)))
     return RepairPlan(rebuilt, checkpoints, tuple(notes))
 
 
-def apply_repair_plan(log: Log, plan: RepairPlan, *, clock: Clock, new_id: Callable[[], str]) -> list[Commit]:
-    """Remove unreadable checkpoints, then put the rebuilt commits, oldest first; one that broke off is planned anew.
+def _no_check() -> None:
+    pass
+
+
+def apply_repair_plan(
+    log: Log, plan: RepairPlan, *, clock: Clock, new_id: Callable[[], str], check: Callable[[], None] = _no_check
+) -> list[Commit]:
+    """Put the rebuilt commits, oldest first, then remove bad checkpoints; one that broke off is planned anew.
+
+    Args:
+        log: Whose.
+        plan: From `make_repair_plan`.
+        clock: Dates the commits.
+        new_id: Makes names of segments.
+        check: Called before each write; raises to stop there.
 
     Raises:
         ObjectExists: Somebody else has put a missing one meanwhile.
         PreconditionFailed: Somebody else has replaced a damaged one meanwhile.
     """
-    for key in plan.checkpoints:
-        log.store.delete(key)
     done: list[Commit] = []
     for rebuilt in plan.rebuilt:
         segments: tuple[SegmentRef, ...] = ()
@@ -149,12 +165,26 @@ def apply_repair_plan(log: Log, plan: RepairPlan, *, clock: Clock, new_id: Calla
             at=format_timestamp(clock.now()),
             segments=segments,
         )
-        mode: PutMode = Create()
-        if rebuilt.etag is not None:
-            mode = IfMatch(rebuilt.etag) if log.store.capabilities.compare_and_swap else Overwrite()
-        log.store.put(rebuilt.key, encode_commit(commit), mode)
+        check()
+        _put(log, rebuilt, encode_commit(commit))
         done.append(commit)
+    # Last, so that whoever dies before them has not taken away what the commits were rebuilt from.
+    for key in plan.checkpoints:
+        check()
+        log.store.delete(key)
     return done
+
+
+def _put(log: Log, rebuilt: RebuiltCommit, body: bytes) -> None:
+    mode: PutMode = Create()
+    if rebuilt.etag is not None:
+        mode = IfMatch(rebuilt.etag) if log.store.capabilities.compare_and_swap else Overwrite()
+    try:
+        log.store.put(rebuilt.key, body, mode)
+    except (ObjectExists, PreconditionFailed):
+        # Clients and proxies repeat requests: it may be what we have put ourselves.
+        if log.store.get(rebuilt.key).body != body:
+            raise
 
 
 # --- which commits, under which ids --------------------------------------------------------------------------

@@ -12,7 +12,7 @@ paused for days still believes in the first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -34,6 +34,14 @@ DEFAULT_HORIZON: Final = timedelta(days=7)
 
 # Where a file lies whose own path was used before: such a key is random and never made twice.
 _SPARE_KEY: Final = re.compile(r"~[0-9a-f]{8}$")
+
+
+def _no_check() -> None:
+    pass
+
+
+def _ignore(_done: int, _total: int | None) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +73,22 @@ class VacuumPlan:
 
     Args:
         keys: Of objects, sorted.
-        size: Of all of them, in bytes.
+        size: Of all of them, in bytes; checkpoints, which are small, are not counted.
         kept: How many objects stay.
+        segments: How many of them are segments.
+        checkpoints: How many of them are checkpoints.
     """
 
     keys: tuple[ObjectKey, ...]
     size: int
     kept: int
+    segments: int = 0
+    checkpoints: int = 0
+
+    @property
+    def contents(self) -> int:
+        """How many of them are contents and metadata of versions and files."""
+        return len(self.keys) - self.segments - self.checkpoints
 
 
 def make_vacuum_plan(log: Log, known: VacuumInput) -> VacuumPlan:
@@ -89,17 +106,20 @@ def make_vacuum_plan(log: Log, known: VacuumInput) -> VacuumPlan:
                 key=key,
             )
     keys: list[ObjectKey] = []
-    size = 0
+    size = segments = 0
     for path, info in known.objects.items():
         if info.modified_at < known.cutoff and not _is_needed(path, known):
             keys.append(info.key)
             size += info.size
-    keys.extend(
+            segments += path.startswith("_segments/")
+    checkpoints = [
         log.layout.checkpoint_key(entry.seq)
         for entry in known.checkpoints
         if entry.seq not in known.needed_checkpoints and entry.published_at < known.cutoff
-    )
-    return VacuumPlan(tuple(sorted(keys)), size, len(known.objects) + len(known.checkpoints) - len(keys))
+    ]
+    keys += checkpoints
+    kept = len(known.objects) + len(known.checkpoints) - len(keys)
+    return VacuumPlan(tuple(sorted(keys)), size, kept, segments, len(checkpoints))
 
 
 def _is_needed(path: str, known: VacuumInput) -> bool:
@@ -128,7 +148,11 @@ def read_vacuum_input(log: Log, *, horizon: timedelta, server_now: datetime | No
         Unavailable: The listing broke off.
     """
     if horizon < MIN_HORIZON:
-        raise InvalidInput(f"a horizon of {horizon} is shorter than {MIN_HORIZON}")
+        raise InvalidInput(
+            "uploads that are under way may be as old as a day: what was removed is kept for at least"
+            f" {MIN_HORIZON.days} days",
+            hint=f"--older-than {MIN_HORIZON.days}d",
+        )
     # The state before the listing, which must show all of it; the log after it, so that it knows what is listed.
     head, _ = read_state(log)
     objects = {info.key.text[len(log.layout.prefix_of("")) :]: info for info in _list_all(log)}
@@ -183,12 +207,27 @@ def _needed_checkpoints(
     return kept, segments, 0
 
 
-def apply_vacuum_plan(log: Log, plan: VacuumPlan) -> dict[ObjectKey, SwampsyncError]:
-    """Remove what the plan names; return what could not be removed, which the next vacuum finds again."""
+def apply_vacuum_plan(
+    log: Log,
+    plan: VacuumPlan,
+    *,
+    check: Callable[[], None] = _no_check,
+    progress: Callable[[int, int | None], None] = _ignore,
+) -> dict[ObjectKey, SwampsyncError]:
+    """Remove what the plan names; return what could not be removed, which the next vacuum finds again.
+
+    Args:
+        log: Whose.
+        plan: From `make_vacuum_plan`.
+        check: Called before each request; raises to stop there.
+        progress: Told how many are done, and how many there are.
+    """
     failures: dict[ObjectKey, SwampsyncError] = {}
     step = log.store.capabilities.max_delete_many
     for at in range(0, len(plan.keys), step):
+        check()
         failures |= log.store.delete_many(plan.keys[at : at + step])
+        progress(min(at + step, len(plan.keys)), len(plan.keys))
     return failures
 
 

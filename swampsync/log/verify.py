@@ -72,7 +72,7 @@ def verify(log: Log) -> Verification:
     examination = examine(log)
     problems = [*_commit_problems(examination), *_checkpoint_problems(examination)]
     head: NamespaceState | None = NamespaceState()
-    compared = sorted(examination.anchors)[-COMPARED:]
+    compared = compared_checkpoints(examination)
     for entry, state, is_known in replay(examination):
         anchor = examination.anchors.get(entry.seq)
         if is_known and entry.seq in compared and examination.anchor_state(entry.seq) != state:
@@ -87,6 +87,11 @@ def verify(log: Log) -> Verification:
     return Verification(
         tuple(problems), len(examination.found), len(known), len(objects.keys() - known) if known else 0, head
     )
+
+
+def compared_checkpoints(examination: Examination) -> list[int]:
+    """Return the numbers of the checkpoints that are compared with the replay: reading a state costs its size."""
+    return sorted(examination.anchors)[-COMPARED:]
 
 
 def find_commit_problem(entry: Found, *, is_before_anchor: bool) -> ProblemKind | None:

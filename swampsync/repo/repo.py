@@ -16,6 +16,8 @@ from swampsync.repo.reading import DataReader
 from swampsync.repo.world import World
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from swampsync.repo.datastore import Datastore
     from swampsync.repo.directory_sync import DirectoryReport
     from swampsync.repo.history import History
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from swampsync.repo.structural import Structural
     from swampsync.repo.synchronising import Synchroniser
     from swampsync.repo.undeleting import Undeleter
+    from swampsync.repo.vacuuming import Vacuumer
     from swampsync.repo.writing import DataWriter
 
 _NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
@@ -230,6 +233,16 @@ class Repo:
         from swampsync.repo.undeleting import Undeleter
 
         return Undeleter(self._parts)
+
+    def vacuumer(self, *, older_than: timedelta | None = None) -> Vacuumer:
+        """What frees a bucket of what nobody can need any more.
+
+        Args:
+            older_than: For how long removed content is kept; as the namespace's record says by default.
+        """
+        from swampsync.repo.vacuuming import Vacuumer
+
+        return Vacuumer(self._parts, older_than=older_than)
 
     @cached_property
     def structural(self) -> Structural:

@@ -131,7 +131,7 @@ OF_BUCKETS = {
     "datastore log",
     "datastore undelete",
 }  # some are refused on a directory; either way nothing is locked
-ELSEWHERE = {"datastore setup s3", "demo", "datastore undelete"}
+ELSEWHERE = {"datastore setup s3", "demo", "datastore undelete", "datastore vacuum"}
 
 
 def test_no_command_is_left_out() -> None:
