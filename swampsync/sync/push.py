@@ -75,6 +75,7 @@ class Pusher:
         self._work = PendingWork(clone.state, clone.namespace, clock=clone.clock)
         self._applier = Applier(clone, copy)
         self._chosen: set[int] = set()
+        self._seen_whole: set[int] = set()
         self._pushed = Pushed()
         self._draft: CommitDraft | None = None
 
@@ -176,7 +177,7 @@ class Pusher:
                 if entry.claimed_at is None:
                     fresh.append(entry)
                 elif not is_abandoned(clone, entry):
-                    if not entry.is_uploaded:
+                    if not entry.is_uploaded or entry.id not in self._seen_whole:
                         resumed.append(entry)
                 else:
                     try:
@@ -212,6 +213,7 @@ class Pusher:
                 entry = outcome.item.entry
                 if isinstance(outcome, Done):
                     done.append(entry.id)
+                    self._seen_whole.add(entry.id)
                     if len(done) >= _MARKED_AT_ONCE:
                         self._work.mark_uploaded(done)
                         done.clear()

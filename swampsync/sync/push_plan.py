@@ -73,7 +73,8 @@ def plan_push(entries: Sequence[PendingEntry], sizes: dict[str, int]) -> PushPla
     requests = size = rows = 0
     for entry in puts:
         rows += 2 if entry.is_version else 1
-        if entry.is_uploaded:
+        if entry.is_uploaded:  # looked at, mostly
+            requests += 2 if entry.is_version else 1
             continue
         content = sizes.get(entry.path, 0)
         size += content

@@ -1,8 +1,8 @@
 """Uploading: claims and contents of pending entries, side by side, each key written once.
 
 Creating `{N}/metadata.yaml` claims a version's number; the content follows under the claim. Before the first request
-an entry is marked as claimed, so that a process that dies and comes back goes on with what is its own; after a day
-that is given up, because vacuum may take what no commit names.
+an entry is marked as claimed, so that a process that dies and comes back goes on with what is its own, once it has seen
+that it is there; after a day that is given up, because vacuum may take what no commit names.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
         OSError: The local file cannot be read.
     """
     entry, record = item.entry, item.record
+    if item.is_resumed and entry.is_uploaded and _is_there(clone, item):
+        return
     if record.size <= STREAM_BYTES:
         with copy.open(record.path) as stream:
             body = stream.read(record.size)
@@ -134,6 +136,18 @@ def _create(clone: Clone, key: ObjectKey, body: bytes) -> None:
     except ObjectExists as error:
         if clone.log.store.get(key).body != body:
             raise KeyTaken(f"somebody else has `{key}`", key=key.text) from error
+
+
+def _is_there(clone: Clone, item: Upload) -> bool:
+    """Look whether what an earlier push has noted as uploaded is still there: the bucket may come from a backup."""
+    store, layout = clone.log.store, clone.layout
+    sizes = {item.entry.key or item.record.path: item.record.size}
+    if item.metadata is not None:
+        sizes[f"{item.entry.path}/{METADATA_FILE}"] = len(item.metadata)
+    try:
+        return all(store.head(layout.key(key)).size == size for key, size in sizes.items())
+    except ObjectNotFound:
+        return False
 
 
 def _is_whole(clone: Clone, key: ObjectKey, record: FileRecord) -> bool:
