@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from swampsync.errors import DataError
 
+MAX_WHOLE: Final = 2**63 - 1
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
@@ -70,12 +71,14 @@ class Fields:
         return self.uuid(name) if name in self._values else None
 
     def whole(self, name: str) -> int:
-        """Return a whole number."""
+        """Return a whole number that a database can hold."""
         value = self._values.get(name)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             self.fail(name, "is missing" if name not in self._values else "is not a whole number")
+        if abs(value) > MAX_WHOLE:
+            self.fail(name, "is too large")
         return value
 
     def positive(self, name: str) -> int:

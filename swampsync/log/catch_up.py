@@ -42,13 +42,14 @@ class CatchUp:
         return self.tail.commits()
 
 
-def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS) -> CatchUp:
+def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS, at_most: int | None = None) -> CatchUp:
     """Find the way from a position to the head; reads no commit yet.
 
     Args:
         log: Which.
         position: Up to where it was applied; `BEGINNING` for a new clone.
         page_keys: From how many commits on a checkpoint is looked for.
+        at_most: Only checkpoints of this commit or an earlier one, because those of later ones turned out damaged.
 
     Raises:
         DataError: A commit is too large to be one.
@@ -60,7 +61,7 @@ def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS) -> Cat
         if seen.freshness in {Freshness.NOTHING_NEW, Freshness.NEWER}:
             return CatchUp(starts_over=False, is_replaced=False, checkpoint=None, tail=seen)
         is_replaced = seen.freshness is Freshness.REPLACED
-    for checkpoint in readable_checkpoints(log, after=0 if is_replaced else position.seq):
+    for checkpoint in readable_checkpoints(log, after=0 if is_replaced else position.seq, at_most=at_most):
         seen = tail(log, checkpoint.position, limit=None)
         if seen.freshness is not Freshness.REPLACED:
             return CatchUp(starts_over=True, is_replaced=is_replaced, checkpoint=checkpoint, tail=seen)

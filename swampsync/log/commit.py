@@ -19,7 +19,7 @@ FORMAT: Final = 1
 MAX_INLINE_ENTRIES: Final = 1_000
 MAX_COMMIT_BYTES: Final = MAX_CONDITIONAL_BYTES
 MAX_SEGMENT_BYTES: Final = MAX_CONDITIONAL_BYTES
-MAX_SEQ: Final = 10**19
+MAX_SEQ: Final = 2**63 - 1  # what a database can hold
 TOMBSTONE: Final = "tombstone"
 
 

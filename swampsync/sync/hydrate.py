@@ -16,7 +16,7 @@ from swampsync.catalog.files import FileRecord, FileState
 from swampsync.catalog.metadata_rows import MetadataRow
 from swampsync.catalog.rows import ArtifactKey
 from swampsync.disk import DiskStat
-from swampsync.errors import SwampsyncError
+from swampsync.errors import DataError, SwampsyncError
 from swampsync.log.paths import RAW_FILE, parse_version_path
 from swampsync.sync.cataloguing import metadata_text_of
 from swampsync.sync.clone import Clone, artifact_key_of
@@ -160,7 +160,7 @@ class Hydrator:
                     result.files += 1
                     result.size += record.size
                     progress(result.files, None)
-                elif isinstance(outcome.error, ObjectNotFound | WrongContent):
+                elif isinstance(outcome.error, ObjectNotFound | DataError):
                     failed.append((record, outcome.error))
                 else:
                     raise outcome.error
@@ -197,7 +197,7 @@ class Hydrator:
         for item in wanted:
             try:
                 yield Done(item, self._fetch_one(files, item))
-            except (ObjectNotFound, WrongContent) as error:
+            except (ObjectNotFound, DataError) as error:  # also metadata that cannot be used
                 yield Failed(item, error)
 
     def _fetch_one(self, files: FetchedFiles, wanted: _Wanted) -> Written:

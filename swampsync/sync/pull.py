@@ -8,6 +8,7 @@ from typing import Final
 
 from swampsync.artifacts.tree import no_check
 from swampsync.backends.base import ETag
+from swampsync.errors import DataError
 from swampsync.log.catch_up import catch_up
 from swampsync.log.commit import PublishedCommit
 from swampsync.log.log import Log
@@ -76,9 +77,17 @@ def pull(clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check)
     known = read_position(clone)
     way = catch_up(clone.log, known)
     applied: list[Applied] = []
-    if way.starts_over and (way.checkpoint is not None or has_published(clone)):
-        resolved = start_over(clone, copy, way.checkpoint, is_replaced=way.is_replaced)
+    while way.starts_over and (way.checkpoint is not None or has_published(clone)):
+        try:
+            resolved = start_over(clone, copy, way.checkpoint, is_replaced=way.is_replaced)
+        except DataError:
+            if way.checkpoint is None:
+                raise
+            # Whole as objects, but not what it says of them: nothing of it was taken, and the one before does.
+            way = catch_up(clone.log, known, at_most=way.checkpoint.position.seq - 1)
+            continue
         applied.append(Applied(resolved=resolved))
+        break
     applier = Applier(clone, copy)
     for batch in _batches(clone.log, way.commits()):
         check()

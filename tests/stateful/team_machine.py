@@ -209,10 +209,11 @@ class TeamMachine(RuleBasedStateMachine):
                 plan = repo.data.plan_delete("m", name=name, version=number)
             except NotFound:  # somebody else was faster
                 return
-            # The plan looked at the log: the number may be another version's by now.
-            content = self.contents(repo, name)[number].tags["content"]
-            doomed.add(content)
-            repo.data.apply_delete(plan)
+            # The plan looked at the log: the number may be another version's by now, or a tombstone's.
+            found = self.contents(repo, name)
+            if number in found:
+                doomed.add(found[number].tags["content"])
+                repo.data.apply_delete(plan)
 
         is_told = self.run(self.member(who), delete, lives)
         self.told.doubt(doomed)

@@ -84,6 +84,7 @@ def test_optional_fields_are_left_out() -> None:
         ("createdAt", "2026-11-21T09:15:37+00:00"), ("createdAt", "2026-02-30T09:15:37Z"), ("createdAt", 5),
         ("createdAt", "2026-13-01T09:15:37Z"), ("createdAt", "2026-11-21T24:00:00Z"), ("createdAt", "2026-11-21"),
         ("size", -1), ("size", "7"), ("checksum", 7), ("lifecycle", "gone"), ("renamedTo", ""),
+        ("size", 2**63), ("size", 1e300), ("garbageCollection", 10**30), ("version", 2**63),
     ],
 )  # fmt: skip
 def test_wrong_field_is_an_error_that_names_it(field: str, value: Any) -> None:

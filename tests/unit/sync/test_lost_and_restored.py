@@ -221,7 +221,7 @@ def test_clone_far_behind_begins_from_a_checkpoint(
     office: Office, ann: Member, clone: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than a page of commits behind, the newest checkpoint is the way; pending work is kept, what went is gone."""
-    monkeypatch.setattr("swampsync.log.catch_up.catch_up.__kwdefaults__", {"page_keys": 4})
+    monkeypatch.setattr("swampsync.log.catch_up.catch_up.__kwdefaults__", {"page_keys": 4, "at_most": None})
     put(clone, "state", "mine", is_sent=False)
     delete(ann, "state", 1)
     for number in range(3, 9):
