@@ -21,7 +21,7 @@ from swampsync.log.paths import RAW_FILE, parse_version_path
 from swampsync.sync.cataloguing import metadata_text_of
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.fetched_files import FetchedFiles, Written
-from swampsync.sync.local_copy import LocalCopy, WrongContent
+from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pull import pull
 
 STREAM_BYTES: Final = 4 * 1024 * 1024

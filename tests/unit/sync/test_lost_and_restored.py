@@ -21,7 +21,7 @@ from swampsync.log.tail import Position
 from swampsync.log.vacuum import apply_vacuum_plan, make_vacuum_plan, read_vacuum_input
 from swampsync.log.verify import verify
 from swampsync.repo import Repo
-from swampsync.repo.synchronising import SyncOptions, SyncReport
+from swampsync.repo.sync_report import SyncOptions, SyncReport
 from swampsync.sync.push_plan import PushLimits
 from swampsync.testing.faulty_store import Call, Fault, no_faults
 from tests.stateful.team import Member, Office
