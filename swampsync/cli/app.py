@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from swampsync.cli.console import Console
+from swampsync.cli.optional_values import fill_in
 from swampsync.cli.table import COMMANDS, GROUP_HELP, ORIGINAL_ONLY
 from swampsync.errors import InvalidInput, SwampsyncError, SyncIncomplete, printable
 
@@ -94,6 +95,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 def _run(arguments: list[str], environ: Mapping[str, str], console: Console) -> int:
     words, rest, leading = split_words(arguments)
+    rest = fill_in(words, rest)
     console.is_json = bool(leading.get("json")) or "--json" in rest
     if words and words not in COMMANDS and words not in GROUP_HELP:
         raise _unknown_command(words, environ)

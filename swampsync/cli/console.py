@@ -62,6 +62,11 @@ class Console:
         """Write the command's JSON document to stdout, two-space pretty."""
         self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
+    def json_line(self, value: Any) -> None:
+        """Write one of many JSON documents to stdout, on one line, at once."""
+        self.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self.stdout.flush()
+
     def note(self, text: str) -> None:
         """Write one line for the person at the terminal to stderr."""
         if not self.is_quiet:

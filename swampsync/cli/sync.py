@@ -31,6 +31,10 @@ def sync(
     removals: Annotated[
         bool, typer.Option("--removals", help="With --scan: fetched content that is gone was removed on purpose.")
     ] = False,
+    watch: Annotated[
+        float | None,
+        typer.Option("--watch", metavar="[SECONDS]", help="Keep syncing, every 10 s or so many.", min=0.1),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SECONDS", help="For each direction.", min=0.001)
     ] = None,
@@ -51,10 +55,14 @@ def sync(
         raise InvalidInput("a predicate says whose content to fetch", hint="swamp datastore sync --hydrate PREDICATE")
     if removals and not scan:
         raise InvalidInput("removals are found by a scan", hint="swamp datastore sync --scan --removals")
+    if watch is not None and dry_run:
+        raise InvalidInput(
+            "a dry run is over at once: there is nothing to watch", hint="leave --watch or --dry-run out"
+        )
     if pull and push:
         pull = push = False  # both is what happens anyway
     with cli.repo() as repo:
-        if not repo.config.is_remote:
+        if not repo.config.is_remote and watch is None:
             return _refresh(cli, repo, all_namespaces=all_namespaces, is_dry_run=dry_run or (push and not pull))
         from swampsync.repo.sync_report import SyncOptions
         from swampsync.sync.push_plan import PushLimits
@@ -71,6 +79,10 @@ def sync(
             takes_removals=removals,
             limits=PushLimits(max_requests=max_requests, max_delete=max_delete, is_confirmed=yes),
         )
+        if watch is not None:
+            from swampsync.cli.watch import watch as keep_syncing
+
+            return keep_syncing(cli, repo, options, watch)
         with cli.console.progress("Syncing") as bar:
             report = repo.synchroniser.sync(options, progress=bar)
     if cli.console.is_json:

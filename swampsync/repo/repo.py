@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from swampsync.clock import Clock
 from swampsync.config.discovery import find_repo
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from swampsync.repo.querying import QueryRunner
     from swampsync.repo.status import RepoStatus
     from swampsync.repo.structural import Structural
+    from swampsync.repo.sync_report import SyncOptions
     from swampsync.repo.synchronising import Synchroniser
     from swampsync.repo.undeleting import Undeleter
     from swampsync.repo.vacuuming import Vacuumer
+    from swampsync.repo.watching import Trouble, Watcher
     from swampsync.repo.writing import DataWriter
 
 _NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
@@ -185,6 +187,14 @@ class Repo:
         from swampsync.repo.directory_sync import refresh_directory
 
         return refresh_directory(self._parts, all_namespaces=all_namespaces, is_dry_run=is_dry_run, progress=progress)
+
+    def watch(
+        self, options: SyncOptions, *, interval_seconds: float, on_trouble: Callable[[Trouble | None], None]
+    ) -> Watcher[Any]:
+        """Make what syncs again and again: see `watching.Watcher`."""
+        from swampsync.repo.watching import make_watcher
+
+        return make_watcher(self._parts, options, interval_seconds=interval_seconds, on_trouble=on_trouble)
 
     def leave_pending(self) -> None:
         """Publish nothing that this repo writes from now on, and ask the bucket nothing: the next sync does."""

@@ -54,6 +54,11 @@ class SyncReport:
         fetched: Files whose content came.
         pushed: Versions and files that were published.
         pushed_removals: Removals that were published.
+        came: The paths of what came by commits: of files, and of versions their directories.
+        went: The paths of what went.
+        sent: The paths of what was published.
+        withdrawn: The paths whose removal was published.
+        checkpoint: The number of the checkpoint that the clone began from; 0 for none.
         renumbered: Versions that got another number: old and new directory.
         conflicts: Files that lie beside others' content: where they were, and where they are.
         merged: Files of JSON lines that hold others' lines and ours now.
@@ -75,6 +80,11 @@ class SyncReport:
     fetched: int = 0
     pushed: int = 0
     pushed_removals: int = 0
+    came: list[str] = field(default_factory=list)
+    went: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    checkpoint: int = 0
     renumbered: list[tuple[str, str]] = field(default_factory=list)
     conflicts: list[tuple[str, str]] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)

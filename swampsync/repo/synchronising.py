@@ -15,6 +15,7 @@ from swampsync.sync.pending import PendingEntry
 
 if TYPE_CHECKING:
     from swampsync.repo.following import Follower
+    from swampsync.sync.applying import Applied
     from swampsync.sync.following import FollowedNamespace
     from swampsync.sync.status import SyncStatus
     from swampsync.sync.syncer import Syncer
@@ -89,10 +90,9 @@ class Synchroniser:
         pulled = self._syncer.pull(check=check)
         report.is_replaced = pulled.is_replaced
         report.commits = pulled.commits
+        report.checkpoint = pulled.checkpoint
         for applied in pulled.applied:
-            report.pulled += applied.put
-            report.pulled_removals += applied.removed
-            self._note(report, applied.resolved)
+            self._note(report, applied)
         wants_all = options.hydrate if options.hydrate is not None else self._parts.config.hydration is Hydration.FULL
         if options.predicate:
             records = [r for path in self._matches(options.predicate) if (r := self._find(path)) is not None]
@@ -124,15 +124,19 @@ class Synchroniser:
         syncing = self._parts.syncing
         pushed = syncing.push(self._parts.namespace, options.limits, check=syncing.deadline(options.timeout_seconds))
         report.pushed, report.pushed_removals = pushed.put, pushed.removed
+        report.sent, report.withdrawn = pushed.sent, pushed.withdrawn
         report.failures += pushed.failures
         for applied in pushed.applied:
-            report.pulled += applied.put
-            report.pulled_removals += applied.removed
             report.commits += applied.commits
-            self._note(report, applied.resolved)
+            self._note(report, applied)
 
     @staticmethod
-    def _note(report: SyncReport, resolved: Any) -> None:
+    def _note(report: SyncReport, applied: Applied) -> None:
+        report.pulled += applied.put
+        report.pulled_removals += applied.removed
+        report.came += applied.came
+        report.went += applied.went
+        resolved = applied.resolved
         report.renumbered += resolved.renumbered
         report.conflicts += resolved.kept_beside
         report.merged += resolved.merged

@@ -36,12 +36,16 @@ class Applied:
         put: Versions and files that came.
         removed: Versions and files that went.
         resolved: What became of pending entries.
+        came: The paths of what came: of files, and of versions their directories.
+        went: The paths of what went.
     """
 
     commits: int = 0
     put: int = 0
     removed: int = 0
     resolved: Resolved = field(default_factory=Resolved)
+    came: list[str] = field(default_factory=list)
+    went: list[str] = field(default_factory=list)
 
 
 class Applier:
@@ -127,6 +131,7 @@ class Applier:
         touched.update(key for key, _ in new)
         self._take_in_files(files)
         applied.put += len(files)
+        applied.came += [unit_path(row.path) for row in files]
         state.feed.record(changes)
 
     def _take_in_files(self, rows: Sequence[FilePut]) -> None:
@@ -156,6 +161,7 @@ class Applier:
         if known is not None:
             self._forget_content(known)
             applied.removed += 1
+            applied.went.append(unit_path(row.path))
         if version is None:
             note_used(self._clone, [row.path])
         elif version.file == METADATA_FILE:

@@ -51,6 +51,8 @@ class Pushed:
         put: Versions and files that were published.
         removed: Versions and files whose removal was published.
         size: Bytes of their content.
+        sent: The paths of what was published: of files, and of versions their directories.
+        withdrawn: The paths whose removal was published.
         failures: Path and reason of what could not be published; it stays pending.
         applied: Others' commits that were applied meanwhile, and our own.
         wrote_checkpoint: Whether a checkpoint was written after it.
@@ -60,6 +62,8 @@ class Pushed:
     put: int = 0
     removed: int = 0
     size: int = 0
+    sent: list[str] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     applied: list[Applied] = field(default_factory=list)
     wrote_checkpoint: bool = False
@@ -140,8 +144,9 @@ class Pusher:
         if ours is not None and draft is not None:
             pushed.seq = ours.commit.seq
             entries = self._entries()
-            pushed.removed = sum(1 for entry in entries if entry.op is Op.REMOVE)
-            pushed.put = len(entries) - pushed.removed
+            pushed.withdrawn = [entry.path for entry in entries if entry.op is Op.REMOVE]
+            pushed.sent = [entry.path for entry in entries if entry.op is Op.PUT]
+            pushed.removed, pushed.put = len(pushed.withdrawn), len(pushed.sent)
             pushed.size = sum(row.size for row in draft.put)
             self._applier.apply([(ours, list(draft.rows()))])
             forget_settled(clone)
