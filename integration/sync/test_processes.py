@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -134,3 +135,29 @@ def test_killed_syncs_are_gone_on_with(clones: tuple[Clone, Clone]) -> None:
         first.run("data", "get", "vpc", "x", "--version", str(n), "-o", "-").stdout for n in first.versions("x")
     }
     assert contents == {b"second", *(f"x{n}".encode() for n in range(8))}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+def test_watch_tells_what_comes_and_ends_by_a_signal(clones: tuple[Clone, Clone], number: signal.Signals) -> None:
+    """A watching process prints what others publish and publishes what is pending; a signal ends it, no lock stays."""
+    ann, bob = clones
+    words = [str(SCRIPT), "datastore", "sync", "--watch", "0.2", "--json"]
+    with subprocess.Popen(words, cwd=bob.path, env=bob.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
+        assert watch.stdout is not None
+        assert watch.stderr is not None
+        try:
+            assert ann.run("data", "put", "vpc", "state", "-", stdin=b"one").returncode == 0
+            came: list[str] = []
+            while not any(path.endswith("/state/1") for path in came):
+                came += [c["path"] for c in json.loads(watch.stdout.readline())["changes"] if c["event"] == "pulled"]
+            assert bob.run("data", "put", "vpc", "other", "-", "--no-sync", stdin=b"two").returncode == 0
+            changes = json.loads(watch.stdout.readline())["changes"]
+            assert [(c["event"], c["path"].rpartition("/data/")[2][-8:]) for c in changes] == [("pushed", "/other/1")]
+            watch.send_signal(number)
+            assert watch.wait(timeout=30) == 128 + number
+            assert json.loads(watch.stderr.read())["code"] == "interrupted"
+        finally:
+            watch.kill()
+    assert bob.json("datastore", "lock", "status") == {"held": False, "datastoreType": "@swampsync/s3"}
+    assert bob.json("datastore", "sync")["requests"] == 1
+    assert ann.json("datastore", "sync")["filesPulled"] == 1
