@@ -95,7 +95,7 @@ def sync(
 def _refresh(cli: Cli, repo: Repo, *, all_namespaces: bool, is_dry_run: bool) -> int:
     """On a directory nothing travels: the catalog follows the tree."""
     with cli.console.progress("Reading") as bar:
-        report = repo.refresh_directory(all_namespaces=all_namespaces, is_dry_run=is_dry_run, progress=bar)
+        report = repo.refresh(all_namespaces=all_namespaces, is_dry_run=is_dry_run, progress=bar)
     if cli.console.is_json:
         cli.console.document(report.to_json())
     else:

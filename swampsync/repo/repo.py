@@ -172,18 +172,14 @@ class Repo:
             variables["SWAMP_NAMESPACE"] = self.namespace.name
         return variables | self._parts.guard.child_environment()
 
-    def refresh(self) -> None:
-        """Make the catalog follow the datastore now."""
-        self._parts.refresh(self._parts.namespace)
-
-    def refresh_directory(
+    def refresh(
         self,
         *,
         all_namespaces: bool = False,
         is_dry_run: bool = False,
         progress: Callable[[int, int | None], None] | None = None,
     ) -> DirectoryReport:
-        """Sync on a directory, where nothing travels: see `directory_sync.refresh_directory`."""
+        """Make the catalog follow the datastore now: see `directory_sync.refresh_directory`."""
         from swampsync.repo.directory_sync import refresh_directory
 
         return refresh_directory(self._parts, all_namespaces=all_namespaces, is_dry_run=is_dry_run, progress=progress)

@@ -15,11 +15,10 @@ from swampsync.artifacts.tree import no_check
 from swampsync.backends.transfer import Done
 from swampsync.errors import DataError, InvalidInput, SwampsyncError, SyncIncomplete, Unavailable
 from swampsync.log.append import Appended, Appender, UploadsExpired
-from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.commit import CommitDraft, PublishedCommit
-from swampsync.log.log import Log
 from swampsync.sync.applying import Applied, Applier, remove_leftovers
 from swampsync.sync.cataloguing import catalogue_artifacts
+from swampsync.sync.checkpoints import write_checkpoint_if_due
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import EntryContent, contents_of, make_draft, missing_content
 from swampsync.sync.letters import forget_settled
@@ -280,18 +279,6 @@ class Pusher:
         self._chosen.discard(entry.id)
         self._pushed.failures.append((entry.path, reason))
         self._clone.state.dead_letters.record(self._clone.namespace, entry.path, error=reason)
-
-
-def write_checkpoint_if_due(clone: Clone) -> bool:
-    """Write a checkpoint if there was none for long; no failure of it is a failure of the push."""
-    head = read_position(clone)
-    setting = f"checkpoint:{clone.namespace}"
-    newest = int(clone.state.settings.find(setting) or 0)
-    log = Log(clone.log.store, clone.layout, clone.pool)
-    outcome = Checkpointer(log, clone.clock, clone.new_id, clone.tool).write_if_due(head, newest_known=newest)
-    if outcome.newest != newest:
-        clone.state.settings.put(setting, str(outcome.newest))
-    return outcome.is_written
 
 
 def _was_used(clone: Clone, path: str) -> bool:

@@ -28,11 +28,11 @@ from swampsync.log.state import NamespaceState
 from swampsync.log.undelete import Undelete, look_for_objects, require_room, require_whole
 from swampsync.sync.applying import Applier
 from swampsync.sync.cataloguing import metadata_row_of, metadata_text_of
+from swampsync.sync.checkpoints import write_checkpoint_if_due
 from swampsync.sync.clone import Clone
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingWork
 from swampsync.sync.pull import Pulled
-from swampsync.sync.push import write_checkpoint_if_due
 
 KIND: Final = "undelete"
 STREAM_BYTES: Final = 4 * 1024 * 1024
