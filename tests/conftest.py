@@ -12,6 +12,7 @@ EXTENDED = frozenset(
     {
         "cli/test_following.py",
         "cli/test_history.py",
+        "cli/test_bucket_structural.py",
         "cli/test_hostile_bucket.py",
         "cli/test_known_bugs.py",
         "cli/test_lock.py",

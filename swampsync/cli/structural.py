@@ -13,9 +13,14 @@ from swampsync.errors import printable
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 
+MaxDelete = Annotated[
+    int | None,
+    typer.Option("--max-delete", min=0, help="Refuse to delete more versions than that, also with --yes."),
+]
+
 
 @command
-def gc(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
+def gc(cli: Cli, dry_run: DryRun = False, yes: Yes = False, max_delete: MaxDelete = None) -> int:
     """Delete expired data and versions above the cap of their artifact."""
     console = cli.console
     with cli.repo() as repo:
@@ -26,7 +31,7 @@ def gc(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
             if not preview.is_empty and not console.confirm("Proceed with garbage collection?", is_confirmed=yes):
                 console.note("Garbage collection cancelled.")
                 return 0
-        result = repo.structural.gc(is_dry_run=dry_run)
+        result = repo.structural.gc(is_dry_run=dry_run, max_delete=max_delete)
     if console.is_json:
         console.document(result.to_json())
         return 1 if result.failed else 0
@@ -57,7 +62,7 @@ def _report_failures(cli: Cli, failed: Any) -> int:
 
 
 @command
-def prune(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
+def prune(cli: Cli, dry_run: DryRun = False, yes: Yes = False, max_delete: MaxDelete = None) -> int:
     """Delete the data of models whose definition is gone."""
     console = cli.console
     with cli.repo() as repo:
@@ -74,7 +79,9 @@ def prune(cli: Cli, dry_run: DryRun = False, yes: Yes = False) -> int:
             if not preview.is_empty and not console.confirm("Reclaim this orphaned data?", is_confirmed=yes):
                 console.note("Prune cancelled.")
                 return 0
-        result = repo.structural.prune(is_dry_run=dry_run)
+        result = repo.structural.prune(is_dry_run=dry_run, max_delete=max_delete, is_confirmed=True)
+    for problem in result.problems:
+        console.warn(printable(f"left alone: `{problem.path}` {problem.reason}"))
     if console.is_json:
         console.document(result.to_json())
         return 1 if result.failed else 0

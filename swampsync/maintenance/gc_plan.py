@@ -61,6 +61,11 @@ class GcPlan(NamedTuple):
         return sum(len(doomed.versions) for doomed in self.excess)
 
     @property
+    def versions(self) -> int:
+        """How many versions go."""
+        return sum(len(doomed.versions) for doomed in (*self.expired, *self.excess))
+
+    @property
     def size(self) -> int:
         """Bytes of content that go."""
         return sum(doomed.size for doomed in (*self.expired, *self.excess))

@@ -92,6 +92,11 @@ class PrunePlan(NamedTuple):
         """Whether nothing is to go."""
         return not self.models
 
+    @property
+    def versions(self) -> int:
+        """How many versions go."""
+        return sum(orphan.versions for orphan in self.models)
+
 
 class PruneResult(NamedTuple):
     """What was removed, or would be."""
@@ -102,6 +107,7 @@ class PruneResult(NamedTuple):
     bytes_reclaimed: int
     checkpoint: Checkpoint
     is_dry_run: bool
+    problems: tuple[Problem, ...] = ()  # why nothing, or not more, is known to be an orphan
 
     @property
     def models_reclaimed(self) -> int:
@@ -132,30 +138,49 @@ def plan_prune(disk: Disk, layout: Layout, *, is_home: bool, other_members: Coll
             nothing is known to be an orphan.
         other_members: Repos that share the namespace; with any, nothing is known to be an orphan either.
     """
+    unknown = find_unknown(layout.root, is_home=is_home, other_members=other_members)
+    if unknown is not None:
+        return PrunePlan((), (unknown,))
     problems: list[Problem] = []
-    if not is_home:
-        return PrunePlan((), (Problem(layout.root, "belongs to another repo, whose definitions are not here"),))
-    if other_members:
-        names = ", ".join(sorted(other_members))
-        return PrunePlan((), (Problem(layout.root, f"is shared with {names}, whose definitions are not here"),))
-    live = _live_ids(disk, layout, problems)
+    live = find_live_ids(disk, layout, problems)
     if problems:
         return PrunePlan((), tuple(problems))
     orphans = []
     unread: list[Problem] = []
     for root in layout.data_roots():
         for model_type, model_id, path in walk_models(disk, root, on_problem=unread.append):
-            if model_type in LIVE_TYPES or model_id in live:
+            if is_live(model_type, model_id, live):
                 continue
             orphans.append(_describe(disk, model_type, model_id, path))
     return PrunePlan(tuple(orphans), tuple(unread))
+
+
+def find_unknown(where: str, *, is_home: bool, other_members: Collection[str]) -> Problem | None:
+    """Say why nothing of a namespace can be known to be an orphan; `None` if everything that defines models is here.
+
+    Args:
+        where: The namespace, for people.
+        is_home: See `plan_prune`.
+        other_members: See `plan_prune`.
+    """
+    if not is_home:
+        return Problem(where, "belongs to another repo, whose definitions are not here")
+    if other_members:
+        names = ", ".join(sorted(other_members))
+        return Problem(where, f"is shared with {names}, whose definitions are not here")
+    return None
+
+
+def is_live(model_type: str, model_id: str, live: Collection[str]) -> bool:
+    """Say whether a model is none to prune: something defines it, or swamp keeps such models without a definition."""
+    return model_type in LIVE_TYPES or model_id in live
 
 
 def preview_prune(plan: PrunePlan) -> PruneResult:
     """Say what carrying out the plan would remove."""
     versions = sum(orphan.versions for orphan in plan.models)
     size = sum(orphan.size for orphan in plan.models)
-    return PruneResult(plan.models, (), versions, size, Checkpoint(0, 0), is_dry_run=True)
+    return PruneResult(plan.models, (), versions, size, Checkpoint(0, 0), is_dry_run=True, problems=plan.problems)
 
 
 def apply_prune(
@@ -190,7 +215,8 @@ def apply_prune(
             if len(failed) == before:
                 remover.remove_empty_model(orphan.type, orphan.model_id)
                 done.append(orphan)
-    return PruneResult(tuple(done), tuple(failed), versions, size, fold_log(catalog.database), is_dry_run=False)
+    folded = fold_log(catalog.database)
+    return PruneResult(tuple(done), tuple(failed), versions, size, folded, is_dry_run=False, problems=plan.problems)
 
 
 def _describe(disk: Disk, model_type: str, model_id: str, path: str) -> Orphan:
@@ -208,7 +234,7 @@ def _describe(disk: Disk, model_type: str, model_id: str, path: str) -> Orphan:
     return Orphan(model_type, model_id, model_name, tuple(artifacts))
 
 
-def _live_ids(disk: Disk, layout: Layout, problems: list[Problem]) -> set[str]:
+def find_live_ids(disk: Disk, layout: Layout, problems: list[Problem]) -> set[str]:
     """Collect the ids that any definition or workflow defines; what cannot be read is a problem."""
     sources = [*definition_sources(layout)]
     for source in definition_sources(layout):

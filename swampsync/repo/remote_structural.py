@@ -9,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from swampsync.artifacts.definitions import AUTO_DEFINITIONS
 from swampsync.artifacts.lifetimes import find_expiry, find_surplus
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
 from swampsync.artifacts.scan import Problem
 from swampsync.catalog.compaction import fold_log
+from swampsync.catalog.files import FileState
 from swampsync.catalog.rows import ArtifactKey
 from swampsync.errors import DataError
 from swampsync.maintenance.gc import Doomed, GcPlan, GcResult, preview_gc
-from swampsync.repo.structural import Structural
+from swampsync.maintenance.prune import PrunePlan, PruneResult, preview_prune
+from swampsync.maintenance.prune_bucket import plan_bucket_prune
+from swampsync.repo.structural import Structural, require_allowed
 from swampsync.sync.cataloguing import iterate_artifacts, metadata_of
+from swampsync.sync.push_plan import PushLimits, check_removals, count_published
+from swampsync.sync.writers import find_writers
 
 
 class RemoteStructural(Structural):
@@ -26,9 +32,7 @@ class RemoteStructural(Structural):
 
     def plan_gc(self) -> GcPlan:
         """Decide what is expired or above its cap, of what the log has now; writes nothing, takes no lock."""
-        syncing = self._parts.syncing
-        if syncing.is_automatic:
-            syncing.syncer_of(self._parts.namespace).pull(check=syncing.deadline())
+        self._pull()
         return self._plan()
 
     def _plan(self) -> GcPlan:
@@ -63,13 +67,14 @@ class RemoteStructural(Structural):
 
         return run_exists
 
-    def gc(self, *, is_dry_run: bool = False) -> GcResult:
+    def gc(self, *, is_dry_run: bool = False, max_delete: int | None = None) -> GcResult:
         """Delete what is expired or above its cap, as one commit; a dry run says what would go, from the same plan."""
         if is_dry_run:
             return preview_gc(self.plan_gc())
         parts = self._parts
         with self.locked("data gc") as held, parts.syncing.publishing(parts.namespace, is_confirmed=True):
             plan = self._plan()
+            require_allowed(plan.versions, max_delete)
             syncer = parts.syncing.syncer_of(parts.namespace)
             for doomed in (*plan.expired, *plan.excess):
                 held.check()
@@ -77,6 +82,61 @@ class RemoteStructural(Structural):
         return GcResult(
             plan.expired, plan.versions_excess, 0, plan.size, (), fold_log(parts.catalog.database), is_dry_run=False
         )
+
+    # --- prune -------------------------------------------------------------------------------------
+
+    def plan_prune(self) -> PrunePlan:
+        """Decide which models have data but no definition anywhere, of what the log has now; takes no lock."""
+        self._pull()
+        return self._plan_prune()
+
+    def _plan_prune(self) -> PrunePlan:
+        parts = self._parts
+        syncer = parts.syncing.syncer_of(parts.namespace)
+        definitions = parts.state.files.under(parts.namespace.name, AUTO_DEFINITIONS)
+        missing = [record for record in definitions if record.state is FileState.REMOTE]
+        fetched = syncer.hydrate(missing, check=parts.syncing.deadline()) if missing else None
+        return plan_bucket_prune(
+            parts.world.disk,
+            parts.layout,
+            parts.state,
+            is_home=parts.namespace == parts.home,
+            others=self._find_others(),
+            not_fetched=() if fetched is None else fetched.failures,
+        )
+
+    def _find_others(self) -> set[str]:
+        """Name the other repos whose definitions count; without a namespace there is no list but the log."""
+        parts = self._parts
+        if not parts.namespace.is_solo:
+            return self._find_other_members()
+        writers = find_writers(parts.syncing.syncer_of(parts.namespace).clone)
+        return writers - {parts.config.repo_id or ""}
+
+    def prune(
+        self, *, is_dry_run: bool = False, max_delete: int | None = None, is_confirmed: bool = False
+    ) -> PruneResult:
+        """Delete the data of models whose definition is gone, as one commit; see `Structural.prune`."""
+        if is_dry_run:
+            return preview_prune(self.plan_prune())
+        parts = self._parts
+        with self.locked("data prune") as held, parts.syncing.publishing(parts.namespace, is_confirmed=True):
+            plan = self._plan_prune()
+            require_allowed(plan.versions, max_delete)
+            syncer = parts.syncing.syncer_of(parts.namespace)
+            limits = PushLimits(is_confirmed=is_confirmed or max_delete is not None)
+            check_removals(plan.versions, count_published(syncer.clone), limits, is_concluded=True)
+            for orphan in plan.models:
+                model = Model(orphan.type, orphan.model_id, orphan.model_name)
+                for artifact in orphan.artifacts:
+                    held.check()
+                    syncer.record_removal(model, artifact.name, artifact.versions, kind="prune")
+        return preview_prune(plan)._replace(checkpoint=fold_log(parts.catalog.database), is_dry_run=False)
+
+    def _pull(self) -> None:
+        syncing = self._parts.syncing
+        if syncing.is_automatic:
+            syncing.syncer_of(self._parts.namespace).pull(check=syncing.deadline())
 
 
 def _doom(key: ArtifactKey, versions: list[Metadata], numbers: set[int], *, reason: str = "") -> Doomed:

@@ -70,13 +70,18 @@ class Structural:
             run_exists=make_run_lookup(parts.world.disk, parts.layout),
         )
 
-    def gc(self, *, is_dry_run: bool = False) -> GcResult:
-        """Delete what is expired or above its cap; a dry run says what would go, from the same plan."""
+    def gc(self, *, is_dry_run: bool = False, max_delete: int | None = None) -> GcResult:
+        """Delete what is expired or above its cap; a dry run says what would go, from the same plan.
+
+        Raises:
+            Refused: More than `max_delete` versions would go; none did.
+        """
         self._require_directory()
         if is_dry_run:
             return preview_gc(self.plan_gc())
         with self.locked("data gc") as held:
             plan = self.plan_gc()
+            require_allowed(plan.versions, max_delete)
             result = apply_gc(
                 plan, tree=self._tree, catalog=self._parts.catalog, state=self._parts.state, check=held.check
             )
@@ -90,25 +95,45 @@ class Structural:
         """Decide which models have data but no definition anywhere; writes nothing, takes no lock."""
         self._require_directory()
         parts = self._parts
-        others: set[str] = set()
-        if not parts.namespace.is_solo:
-            with suppress(NotFound):
-                owner = parts.registry.read_manifest(parts.namespace).repo_id
-                others = set(parts.registry.read_members(parts.namespace).with_members([owner]).members)
         return plan_prune(
             parts.world.disk,
             parts.layout,
             is_home=parts.namespace == parts.home,
-            other_members=others - {parts.config.repo_id or ""},
+            other_members=self._find_other_members(),
         )
 
-    def prune(self, *, is_dry_run: bool = False) -> PruneResult:
-        """Delete the data of models whose definition is gone."""
+    def _find_other_members(self) -> set[str]:
+        """Name the repos that share the namespace with this one."""
+        parts = self._parts
+        if parts.namespace.is_solo:
+            return set()
+        with suppress(NotFound):
+            owner = parts.registry.read_manifest(parts.namespace).repo_id
+            members = parts.registry.read_members(parts.namespace).with_members([owner]).members
+            return set(members) - {parts.config.repo_id or ""}
+        return set()
+
+    def prune(
+        self, *, is_dry_run: bool = False, max_delete: int | None = None, is_confirmed: bool = False
+    ) -> PruneResult:
+        """Delete the data of models whose definition is gone.
+
+        Args:
+            is_dry_run: Whether to say only what would go.
+            max_delete: How many versions may go; `None` for any number.
+            is_confirmed: Whether any number may go that is pushed to a bucket, where more than half of what there is
+                is refused otherwise.
+
+        Raises:
+            Refused: More would go than may; nothing did.
+        """
+        del is_confirmed  # there is no push
         self._require_directory()
         if is_dry_run:
             return preview_prune(self.plan_prune())
         with self.locked("data prune") as held:
             plan = self.plan_prune()
+            require_allowed(plan.versions, max_delete)
             return apply_prune(
                 plan, tree=self._tree, catalog=self._parts.catalog, state=self._parts.state, check=held.check
             )
@@ -171,3 +196,16 @@ class Structural:
                     write_marker(self._tree, path, number, check=held.check)
                     converted.append(f"{path}/{LATEST_NAME}")
         return converted
+
+
+def require_allowed(removals: int, max_delete: int | None) -> None:
+    """Refuse to remove more than was allowed.
+
+    Raises:
+        Refused: The plan says more.
+    """
+    if max_delete is not None and removals > max_delete:
+        raise Refused(
+            f"this would remove {removals} versions, and {max_delete} are allowed; nothing was removed",
+            hint=f"look at them with --dry-run; if they are meant to go: --max-delete {removals}",
+        )

@@ -108,19 +108,36 @@ def check_limits(clone: Clone, plan: PushPlan, limits: PushLimits) -> None:
             f"this push needs about {plan.requests} requests, and {limits.max_requests} are allowed",
             hint=f"swamp datastore sync --max-requests {plan.requests}",
         )
-    if limits.is_confirmed or not plan.removals:
-        return
+    is_concluded = any(entry.op is Op.REMOVE and entry.kind == _CONCLUDED for entry in plan.entries)
+    # What is to be removed is recorded, and so no longer counted.
+    check_removals(plan.removals, count_published(clone) + plan.removals, limits, is_concluded=is_concluded)
+
+
+def count_published(clone: Clone) -> int:
+    """Count the versions and files that the log has, as far as no removal of them is recorded."""
     counts = clone.state.files.count(clone.namespace)
-    published = sum(number for state, (number, _) in counts.items() if state is not FileState.PENDING)
-    allowed = limits.max_delete if limits.max_delete is not None else _allow(plan, published)
-    if plan.removals > allowed:
+    return sum(number for state, (number, _) in counts.items() if state is not FileState.PENDING)
+
+
+def check_removals(removals: int, published: int, limits: PushLimits, *, is_concluded: bool) -> None:
+    """Refuse to remove more than allowed.
+
+    Args:
+        removals: How many versions and files.
+        published: Of how many.
+        limits: What is allowed; if they do not say, half, or a few.
+        is_concluded: Whether nobody named what is removed: then half of a few is no few.
+
+    Raises:
+        Refused: It is more.
+    """
+    if limits.is_confirmed or not removals:
+        return
+    allowed = limits.max_delete
+    if allowed is None:
+        allowed = max(published // 2, 0 if is_concluded else _FEW_REMOVALS)
+    if removals > allowed:
         raise Refused(
-            f"this push would remove {plan.removals} of {published + plan.removals} versions and files,"
-            f" and {allowed} are allowed",
+            f"this push would remove {removals} of {published} versions and files, and {allowed} are allowed",
             hint="if that is meant: swamp datastore sync --yes",
         )
-
-
-def _allow(plan: PushPlan, left: int) -> int:
-    is_concluded = any(entry.op is Op.REMOVE and entry.kind == _CONCLUDED for entry in plan.entries)
-    return max((left + plan.removals) // 2, 0 if is_concluded else _FEW_REMOVALS)
