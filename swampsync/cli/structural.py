@@ -108,6 +108,8 @@ def reindex(cli: Cli, dry_run: DryRun = False) -> None:
                 "changed": result.changed,
                 "removed": result.removed,
                 "unchanged": result.unchanged,
+                "lost": result.lost,
+                "found": result.found,
                 "problems": [{"path": path, "reason": reason} for path, reason in result.problems],
                 "dryRun": dry_run,
             }
@@ -118,6 +120,10 @@ def reindex(cli: Cli, dry_run: DryRun = False) -> None:
         f"{verb} {count(result.total, 'version')}: {result.added:,} added, {result.changed:,} changed,"
         f" {result.removed:,} removed"
     )
+    if result.lost:
+        cli.console.line(f"{count(result.lost, 'file')} gone from the local copy: fetched again when read")
+    if result.found:
+        cli.console.line(f"{count(result.found, 'file')} found in the local copy: not fetched again")
     for path, reason in result.problems:
         cli.console.warn(printable(f"{path}: {reason}"))
 

@@ -24,6 +24,8 @@ class ReindexResult(NamedTuple):
     removed: int
     total: int  # rows afterwards
     problems: tuple[tuple[str, str], ...]  # path and message of what could not be read
+    lost: int = 0  # on a bucket: files that were gone from the local copy, and are fetched again when they are read
+    found: int = 0  # on a bucket: files that were in the local copy after all
 
     @property
     def unchanged(self) -> int:
@@ -33,7 +35,7 @@ class ReindexResult(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Whether catalog and tree were equal."""
-        return not (self.added or self.changed or self.removed)
+        return not (self.added or self.changed or self.removed or self.lost or self.found)
 
 
 def plan_reindex(

@@ -14,21 +14,24 @@ from swampsync.artifacts.lifetimes import find_expiry, find_surplus
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
 from swampsync.artifacts.scan import Problem
+from swampsync.catalog.catalog import RowChange
 from swampsync.catalog.compaction import fold_log
 from swampsync.catalog.files import FileState
 from swampsync.catalog.rows import ArtifactKey
-from swampsync.errors import DataError
+from swampsync.errors import DataError, Unavailable
 from swampsync.maintenance.gc import Doomed, GcPlan, GcResult, preview_gc
 from swampsync.maintenance.prune import PrunePlan, PruneResult, preview_prune
 from swampsync.maintenance.prune_bucket import plan_bucket_prune
-from swampsync.repo.structural import Structural, require_allowed
+from swampsync.maintenance.reindex import ReindexResult
+from swampsync.repo.structural import Progress, Structural, require_allowed
 from swampsync.sync.cataloguing import iterate_artifacts, metadata_of
 from swampsync.sync.push_plan import PushLimits, check_removals, count_published
+from swampsync.sync.reindexing import ReindexPlan, apply_reindex, plan_reindex, read_log_again
 from swampsync.sync.writers import find_writers
 
 
 class RemoteStructural(Structural):
-    """gc, and what else works on a bucket as on a directory."""
+    """gc, prune and reindex, and what else works on a bucket as on a directory."""
 
     def plan_gc(self) -> GcPlan:
         """Decide what is expired or above its cap, of what the log has now; writes nothing, takes no lock."""
@@ -133,10 +136,47 @@ class RemoteStructural(Structural):
                     syncer.record_removal(model, artifact.name, artifact.versions, kind="prune")
         return preview_prune(plan)._replace(checkpoint=fold_log(parts.catalog.database), is_dry_run=False)
 
+    # --- reindex -----------------------------------------------------------------------------------
+
+    def reindex(self, *, is_dry_run: bool = False, progress: Progress | None = None) -> ReindexResult:
+        """Make catalog, state and local copy agree with the log; what cannot be decided is reported, and stays.
+
+        Where the bucket cannot be reached, the log counts as far as it was applied.
+        """
+        parts = self._parts
+        syncer = parts.syncing.syncer_of(parts.namespace)
+        try:
+            self._pull()
+        except Unavailable as error:
+            parts.on_notice(f"the log was not looked at: {error.message}")
+        plan = plan_reindex(syncer.clone, syncer.copy, progress=progress or _ignore)
+        if is_dry_run:
+            return self._describe(plan, plan.rows)
+        with syncer.locked():
+            if plan.halves:
+                read_log_again(syncer.clone, syncer.copy, check=parts.syncing.deadline())
+                plan = plan_reindex(syncer.clone, syncer.copy, progress=progress or _ignore)
+            return self._describe(plan, apply_reindex(syncer.clone, syncer.copy, plan))
+
+    def _describe(self, plan: ReindexPlan, change: RowChange) -> ReindexResult:
+        problems = [(path, "is known by half: the log has to be read again") for path in plan.halves]
+        return ReindexResult(
+            self._parts.namespace,
+            *change,
+            plan.total,
+            (*problems, *plan.problems),
+            lost=len(plan.lost),
+            found=sum(1 for record in plan.found if record.state is FileState.REMOTE),
+        )
+
     def _pull(self) -> None:
         syncing = self._parts.syncing
         if syncing.is_automatic:
             syncing.syncer_of(self._parts.namespace).pull(check=syncing.deadline())
+
+
+def _ignore(_done: int, _total: int | None) -> None:
+    pass
 
 
 def _doom(key: ArtifactKey, versions: list[Metadata], numbers: set[int], *, reason: str = "") -> Doomed:

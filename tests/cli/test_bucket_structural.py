@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from swampsync.errors import Refused
 from swampsync.repo import Repo
 from swampsync.repo.world import World
+from swampsync.testing.faulty_store import Fault, Faulty
+from swampsync.testing.manual_clock import ManualClock
 from tests.cli.conftest import Outcome, Swamp
 from tests.unit.repo.buckets import MemoryBuckets
 
@@ -43,7 +49,7 @@ class Clone:
 @pytest.fixture
 def buckets(monkeypatch: pytest.MonkeyPatch) -> MemoryBuckets:
     found = MemoryBuckets()
-    monkeypatch.setattr("swampsync.repo.repo.World", lambda: World(open_bucket=found.open))
+    monkeypatch.setattr("swampsync.repo.repo.World", lambda: World(open_bucket=found.open, clock=ManualClock()))
     return found
 
 
@@ -197,3 +203,132 @@ def test_gc_refuses_more_than_is_allowed(make: Callable[..., Clone], namespace: 
     assert (outcome.status, outcome.error["code"]) == (1, "refused")
     assert ann("data", "versions", "m", "x", "--json").json["total"] == 4
     assert ann("data", "gc", "--yes", "--max-delete", "3", "--json").json["versionsDeleted"] == 3
+
+
+# --- reindex ----------------------------------------------------------------------------------------------------
+
+
+def counts(document: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(document[name] for name in ("added", "changed", "removed", "unchanged", "lost", "found"))
+
+
+def spoil(repo: Path, statement: str, *values: object, database: str = "_catalog.db") -> None:
+    """Change a database behind our back."""
+    with contextlib.closing(sqlite3.connect(repo / ".swamp" / "data" / database)) as connection, connection:
+        assert connection.execute(statement, values).rowcount == 1
+
+
+def copied(clone: Clone, name: str, version: int = 1) -> Path:
+    (path,) = clone.path.glob(f".swamp/remote/**/{name}/{version}/raw")
+    return path
+
+
+def test_reindex_mends_the_catalog(make: Callable[..., Clone], namespace: str) -> None:
+    """Ghost rows go, wrong ones are mended, missing ones come, other namespaces' stay; the second finds nothing."""
+    ann = make("ann", namespace)
+    for name in ("a", "b", "c"):
+        ann.put("m", name, name)
+    bob = make("bob", namespace)
+    bob.put("m", "theirs", "1")
+    spoil(ann.path, "UPDATE catalog SET data_name = 'ghost' WHERE data_name = 'a'")
+    spoil(ann.path, "UPDATE catalog SET size = 77 WHERE data_name = 'b'")
+    other = make("other", "app", repo_id="repo-7")
+    other.put("m", "foreign", "1")
+    ann("data", "list", "-n", "app").ok()
+    assert "ghost" in ann.names("--cached")
+    shown = ann("datastore", "reindex", "--dry-run", "--json").json
+    assert counts(shown) == (1, 1, 1, 2, 0, 0)
+    assert "ghost" in ann.names("--cached")
+    done = ann("datastore", "reindex", "--json").json
+    assert counts(done) == counts(shown)
+    assert ann.names("--cached") == ["a", "b", "c", "foreign", "theirs"]
+    assert counts(ann("datastore", "reindex", "--json").json) == (0, 0, 0, 4, 0, 0)
+    assert ann("datastore", "reindex").ok().text == "Reindexed 4 versions: 0 added, 0 changed, 0 removed\n"
+
+
+def test_reindex_mends_what_is_known_of_the_copy(
+    make: Callable[..., Clone], buckets: MemoryBuckets, namespace: str
+) -> None:
+    """What is gone is fetched again when it is read; what the log names and somebody copied here is not fetched."""
+    ann = make("ann", namespace)
+    ann.put("m", "x", "one")
+    ann.put("m", "y", "two")
+    bob = make("bob", namespace, more="  hydrationStrategy: lazy")
+    bob("datastore", "sync").ok()
+    version = copied(ann, "y").parent
+    shutil.copytree(version, bob.path / version.relative_to(ann.path))
+    copied(ann, "x").unlink()
+    for clone, expected in ((ann, (0, 0, 0, 2, 1, 0)), (bob, (0, 0, 0, 2, 0, 1))):
+        assert counts(clone("datastore", "reindex", "--dry-run", "--json").json) == expected
+        assert counts(clone("datastore", "reindex", "--json").json) == expected
+        assert counts(clone("datastore", "reindex", "--json").json) == (0, 0, 0, 2, 0, 0)
+    store = buckets.store()
+    for info in list(store.list("")):
+        if info.key.text.endswith("/y/1/raw"):
+            store.delete(info.key)
+    assert bob("data", "get", "m", "y", "-o", "-").ok().text == "two"
+    assert ann("data", "get", "m", "x", "-o", "-").ok().text == "one"
+
+
+def test_reindex_reports_what_it_cannot_decide(
+    make: Callable[..., Clone], buckets: MemoryBuckets, namespace: str
+) -> None:
+    """Edited content, unknown files and pending content that is gone are named with what helps, and stay as is."""
+    ann = make("ann", namespace)
+    ann.put("m", "x", "one")
+    copied(ann, "x").write_text("edited")
+    ann.put("m", "safe", "1", "--no-sync")
+    ann.put("m", "gone", "2", "--no-sync")
+    copied(ann, "gone").unlink()
+    stray = next(p for p in copied(ann, "x").parents if p.name == "data").parent / "files" / "stray"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("?")
+    before = commits(buckets, namespace)
+    for flags in (("--dry-run",), ()):
+        outcome = ann("datastore", "reindex", "--json", *flags)
+        problems = {item["path"].rpartition("/m")[2]: item["reason"] for item in outcome.json["problems"]}
+        reasons = sorted(problems.values())
+        assert [r.partition(",")[0].partition(";")[0] for r in reasons] == [
+            "is a file that nobody recorded",
+            "is to be published",
+            "was edited in place",
+        ]
+    assert commits(buckets, namespace) == before
+    assert (copied(ann, "x").read_text(), stray.read_text()) == ("edited", "?")
+    with Repo.open(str(ann.path), world=buckets.world()) as repo:
+        assert repo.synchroniser.status().pending_puts == 2
+    assert ann("data", "get", "m", "safe", "-o", "-").ok().text == "1"
+
+
+def test_reindex_reads_the_log_again_where_the_state_contradicts_itself(
+    make: Callable[..., Clone], buckets: MemoryBuckets, namespace: str
+) -> None:
+    """A version that is known by half is known whole afterwards, and what is pending is still pending."""
+    ann = make("ann", namespace)
+    for number in range(3):
+        ann.put("m", "x", str(number))
+    ann.put("m", "mine", "pending", "--no-sync")
+    spoil(ann.path, "DELETE FROM files WHERE path LIKE '%/x/2/raw'", database="_sync.db")
+    spoil(ann.path, "DELETE FROM metadata WHERE data_name = 'x' AND version = 3", database="_sync.db")
+    shown = ann("datastore", "reindex", "--dry-run", "--json").json
+    assert [p["reason"] for p in shown["problems"]] == ["is known by half: the log has to be read again"] * 2
+    done = ann("datastore", "reindex", "--json").json
+    assert (done["problems"], done["removed"]) == ([], 0)
+    assert [ann("data", "get", "m", "x", "--version", str(n + 1), "-o", "-").text for n in range(3)] == ["0", "1", "2"]
+    assert ann("data", "get", "m", "mine", "-o", "-").ok().text == "pending"
+    assert ann("datastore", "sync", "--json").json["filesPushed"] == 1
+    assert len(commits(buckets, namespace)) == 4
+
+
+def test_reindex_without_a_network_uses_what_was_applied(
+    make: Callable[..., Clone], buckets: MemoryBuckets, namespace: str
+) -> None:
+    """Where the bucket cannot be reached, the catalog is mended from what is known, and that is said."""
+    ann = make("ann", namespace)
+    ann.put("m", "x", "one")
+    spoil(ann.path, "UPDATE catalog SET data_name = 'ghost'")
+    buckets.wrap = lambda store: Faulty(store, lambda _: Fault.NO_CONNECTION)
+    outcome = ann("datastore", "reindex", "--json")
+    assert counts(outcome.json) == (1, 0, 1, 0, 0, 0)
+    assert "the log was not looked at" in outcome.err
+    assert ann.names("--cached") == ["x"]
