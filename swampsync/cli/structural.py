@@ -98,7 +98,7 @@ def prune(cli: Cli, dry_run: DryRun = False, yes: Yes = False, max_delete: MaxDe
 
 @command
 def reindex(cli: Cli, dry_run: DryRun = False) -> None:
-    """Make the catalog equal to the files, rows of vanished files included."""
+    """Make the catalog equal to the files or the log, rows of vanished files included."""
     with cli.repo() as repo, cli.console.progress("Reindexing") as bar:
         result = repo.structural.reindex(is_dry_run=dry_run, progress=bar)
     if cli.console.is_json:

@@ -22,7 +22,7 @@ from swampsync.repo.world import World
 from swampsync.testing.lease_bench import FakeProcesses
 from tests.unit.repo.buckets import MemoryBuckets, make_repo
 
-IMPATIENT = {"SWAMP_LOCK_TIMEOUT_MS": "0"}
+IMPATIENT = {"SWAMP_LOCK_TIMEOUT_MS": "1"}
 LARGE = CHUNK_BYTES + 7
 BUCKET = 'datastore:\n  type: "@swampsync/s3"\n  namespace: infra\n  config:\n    bucket: team\n'
 
