@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from swampsync.backends.base import BucketNotFound, LifecycleEffect, LifecycleRule, Overwrite
+from swampsync.backends.base import BucketNotFound, Overwrite
+from swampsync.backends.bucket_rules import LifecycleEffect, LifecycleRule
 from swampsync.backends.s3 import S3Store
 from swampsync.backends.s3_admin import S3Admin
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import BinaryIO, Final, Protocol
 
 from swampsync.errors import AccessDenied, Conflict, InvalidInput, NotFound, SwampsyncError, Unavailable
@@ -126,30 +126,6 @@ class RequestKind(StrEnum):
 RequestObserver = Callable[[str, int, int], None]
 
 
-class LifecycleEffect(Enum):
-    """What a bucket's lifecycle rule does to the objects it covers."""
-
-    EXPIRE = "expire"
-    ARCHIVE = "archive"  # moved to a class that must be restored before it can be read
-    OTHER = "other"  # harmless: aborts multipart puts, expires old versions, changes the class of storage
-
-
-@dataclass(frozen=True, slots=True)
-class LifecycleRule:
-    """An enabled rule by which a bucket changes objects on its own.
-
-    Args:
-        name: The rule's id.
-        prefix: The keys it covers, relative to the store's root; empty where it covers the whole root. Rules that
-            cannot touch the root are left out.
-        effect: What it does to them.
-    """
-
-    name: str
-    prefix: str
-    effect: LifecycleEffect
-
-
 class ObjectNotFound(NotFound):
     """No object has the key."""
 
@@ -160,16 +136,25 @@ class BucketNotFound(NotFound):
     code = "bucket_not_found"
 
 
+_LOST: Final = "another writer was first: run the command again, to begin from what is there now"
+
+
 class ObjectExists(Conflict):
     """`Create` found an object, or lost a race for the key; who has it must be read, not guessed."""
 
     code = "object_exists"
+
+    def __init__(self, message: str, *, hint: str | None = _LOST, key: str | None = None) -> None:
+        super().__init__(message, hint=hint, key=key)
 
 
 class PreconditionFailed(Conflict):
     """`IfMatch` found another ETag or no object; whether our own first try did it must be read, not guessed."""
 
     code = "precondition_failed"
+
+    def __init__(self, message: str, *, hint: str | None = _LOST, key: str | None = None) -> None:
+        super().__init__(message, hint=hint, key=key)
 
 
 class ObjectStoreRefused(SwampsyncError):

@@ -38,10 +38,11 @@ from swampsync.backends.checks import check_conditional_size, check_directory_pr
 from swampsync.backends.s3_answers import Operation
 from swampsync.backends.s3_clients import Use
 from swampsync.backends.s3_download import FIRST_BYTES, read_ranges
+from swampsync.backends.s3_errors import ChecksumWanted
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_listing import list_range
 from swampsync.backends.s3_requests import S3Requests, is_out_of_range
-from swampsync.backends.s3_settings import ETagQuoting, S3Options
+from swampsync.backends.s3_settings import Checksum, ETagQuoting, S3Options
 from swampsync.backends.s3_sharing import Sharing
 from swampsync.backends.s3_upload import PARTS_AT_A_TIME, read_parts
 from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
@@ -84,8 +85,8 @@ class S3Store:
 
     @property
     def options(self) -> S3Options:
-        """How the bucket is reached, with the quoting that was found to work."""
-        return replace(self._options, etag_quoting=self._quoting)
+        """How the bucket is reached, with what was found to work: the quoting, and whether puts need a checksum."""
+        return replace(self._options, etag_quoting=self._quoting, checksum=self._requests.checksum)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -201,6 +202,18 @@ class S3Store:
 
     def put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
         """Write a large object in parts; a small one in one request."""
+        begin = body.tell() if body.seekable() else None
+        sent = self._requests.checksum
+        try:
+            return self._put_stream(key, body)
+        except ChecksumWanted:
+            if begin is None or sent is Checksum.SHA256:
+                raise
+            self._requests.checksum = Checksum.SHA256
+        body.seek(begin)
+        return self._put_stream(key, body)
+
+    def _put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
         first, parts = read_parts(body)
         if parts is None:
             return self._put(Operation.PUT, key, first, None)

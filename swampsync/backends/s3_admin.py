@@ -8,7 +8,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from swampsync.backends.base import BucketNotFound, ETag, LifecycleEffect, LifecycleRule, ObjectStoreRefused
+from swampsync.backends.base import BucketNotFound, ETag, ObjectNotFound, ObjectStoreRefused
+from swampsync.backends.bucket_rules import BucketVersions, LifecycleEffect, LifecycleRule
 from swampsync.backends.s3_answers import Operation
 from swampsync.backends.s3_boto import make_client, translate_boto
 from swampsync.backends.s3_keys import CredentialSource
@@ -19,6 +20,12 @@ T = TypeVar("T")
 
 # What lies there must be restored, for hours, before it can be read; other classes only cost differently.
 _ARCHIVES: Final = {"GLACIER", "DEEP_ARCHIVE"}
+_NO_LOCK: Final = {
+    "ObjectLockConfigurationNotFoundError",
+    "NoSuchObjectLockConfiguration",
+    "NotImplemented",
+    "MethodNotAllowed",
+}
 _NO_RULES: Final = {"NoSuchLifecycleConfiguration", "NotImplemented", "MethodNotAllowed"}
 
 
@@ -113,6 +120,27 @@ class S3Admin:
             raise
         rules = [parse_rule(rule, self._options.root) for rule in answer.get("Rules", [])]
         return [rule for rule in rules if rule is not None]
+
+    def versions(self) -> BucketVersions:
+        """Say whether the bucket keeps what is replaced or removed, and whether Object Lock holds it.
+
+        Raises:
+            AccessDenied: We are not allowed to know.
+        """
+        if self.versioning() != "Enabled":
+            return BucketVersions(is_kept=False)
+        try:
+            answer = self._ask(Operation.LIST, self._client.get_object_lock_configuration)
+        except (ObjectStoreRefused, ObjectNotFound) as error:
+            if any(code in str(error.__cause__) for code in _NO_LOCK):
+                return BucketVersions(is_kept=True)
+            raise
+        rule = answer.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention", {})
+        for unit, field in (("day", "Days"), ("year", "Years")):
+            if rule.get(field):
+                count = rule[field]
+                return BucketVersions(True, f"{count} {unit}{'' if count == 1 else 's'} ({rule.get('Mode', 'locked')})")
+        return BucketVersions(is_kept=True)
 
     def object_versions(self, prefix: str) -> Iterator[ObjectVersion]:
         """List all versions, and marks of deletion, of objects whose key begins with `prefix`."""

@@ -43,26 +43,32 @@ class S3Clients:
         self._credentials = credentials
         self._read_file = read_file
         self._lock = threading.Lock()
-        self._made: dict[Use, ObstoreS3] = {}
+        self._made: dict[tuple[Use, bool], ObstoreS3] = {}
         self.provider_error: SwampsyncError | None = None
         # What obstore's calls raise; known once a client was made.
         self.failures: tuple[type[Exception], ...] = ()
 
-    def of(self, use: Use) -> ObstoreS3:
-        """Return the client for a use."""
-        client = self._made.get(use)
+    def of(self, use: Use, *, is_checked: bool = False) -> ObstoreS3:
+        """Return the client for a use.
+
+        Args:
+            use: What it is for.
+            is_checked: Whether what it puts carries a checksum.
+        """
+        kind = (use, is_checked)
+        client = self._made.get(kind)
         if client is None:
             with self._lock:
-                client = self._made.get(use)
+                client = self._made.get(kind)
                 if client is None:
-                    client = self._made[use] = self._make(use)
+                    client = self._made[kind] = self._make(use, is_checked=is_checked)
         return client
 
     def secrets(self) -> tuple[str, ...]:
         """Return what must not appear in any message."""
         return () if self._options.anonymous else self._credentials.current().secrets
 
-    def _make(self, use: Use) -> ObstoreS3:
+    def _make(self, use: Use, *, is_checked: bool) -> ObstoreS3:
         from obstore.exceptions import BaseError
         from obstore.store import S3Store
 
@@ -85,10 +91,18 @@ class S3Clients:
             config["sse_kms_key_id"] = options.sse_kms_key
         if not options.anonymous:
             config["credential_provider"] = self._provide
+        client_options = self._client_options(use, endpoint)
+        if is_checked:
+            # The digest is made for the signature anyway.
+            config["checksum_algorithm"] = "SHA256"
+            if use is not Use.PARTS:
+                # Some servers look for the header by which AWS's own libraries announce it. On requests without a
+                # checksum AWS refuses it, and of those an upload has some.
+                client_options["default_headers"] = {"x-amz-sdk-checksum-algorithm": "SHA256"}
         try:
             return S3Store(
                 options.bucket,
-                client_options=self._client_options(use, endpoint),
+                client_options=client_options,
                 # Its retries would repeat a conditional put whose answer was lost and report a loss that was a win.
                 # A part has a number and can be put again; nothing above could repeat a single one.
                 retry_config={"max_retries": 3 if use is Use.PARTS else 0, "retry_timeout": timedelta(minutes=2)},

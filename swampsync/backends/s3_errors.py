@@ -29,6 +29,10 @@ class WireError(Exception):
     """The cause of our error: what was answered, without what obstore knows of the request."""
 
 
+class ChecksumWanted(ObjectStoreRefused):
+    """The bucket takes a put only with a checksum in a header of its own, as it does under Object Lock."""
+
+
 _EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
 _DENIED: Final = {
     "AccessDenied", "AccessDeniedException", "AccountProblem", "AllAccessDisabled", "Forbidden", "InvalidAccessKeyId",
@@ -46,7 +50,7 @@ _AGAIN: Final = {
 _REGION: Final = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect",
                   "TemporaryRedirect", "Redirect"}  # fmt: skip
 _NO_ROOM: Final = {"InsufficientCapacity", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
-_LOST: Final = "another writer was first: run the command again, to begin from what is there now"
+_CHECKSUM: Final = {"MissingUploadObjectWithObjectLockHeaders", "MissingContentMD5"}
 
 
 def translate(
@@ -88,7 +92,7 @@ def _translate_status(answer: Answer, operation: Operation, key: str | None, opt
         conditional = _translate_condition(answer, operation, key)
         if conditional is not None:
             return conditional
-    for explain in (_explain_place_and_load, _explain_access):
+    for explain in (_explain_checksum, _explain_place_and_load, _explain_access):
         explained = explain(answer, operation, key, options)
         if explained is not None:
             return explained
@@ -101,6 +105,20 @@ def _translate_status(answer: Answer, operation: Operation, key: str | None, opt
             key=key,
         )
     return ObjectStoreRefused(what, key=key)
+
+
+def _explain_checksum(
+    answer: Answer, operation: Operation, key: str | None, options: S3Options
+) -> SwampsyncError | None:
+    """The bucket is under Object Lock. AWS says so in words only, under a code that means anything."""
+    says_so = answer.code == "InvalidRequest" and "content-md5" in answer.message.lower()
+    if answer.code not in _CHECKSUM and not says_so:
+        return None
+    return ChecksumWanted(
+        f"{_subject(operation, key, options)}: {describe(answer)}",
+        hint="swamp config set datastore.config.checksum sha256",
+        key=key,
+    )
 
 
 def _explain_place_and_load(
@@ -147,9 +165,9 @@ def _translate_condition(answer: Answer, operation: Operation, key: str | None) 
     # 409: somebody else's request for the key was under way; as good as having lost against it.
     lost = answer.status == 412 or answer.code in {"ConditionalRequestConflict", "PreconditionFailed"}
     if operation is Operation.CREATE and (lost or answer.status == 304):
-        return ObjectExists(f"object `{key}` exists already, or is just being written", hint=_LOST, key=key)
+        return ObjectExists(f"object `{key}` exists already, or is just being written", key=key)
     if operation is Operation.SWAP and (lost or answer.code == "NoSuchKey"):
-        return PreconditionFailed(f"object `{key}` is not what it was", hint=_LOST, key=key)
+        return PreconditionFailed(f"object `{key}` is not what it was", key=key)
     return None
 
 
@@ -159,7 +177,13 @@ def _not_implemented(answer: Answer, operation: Operation, key: str | None, opti
         return NotSupported(
             f"{options.where} has no {condition} put: {describe(answer)}", hint="swamp doctor backend", key=key
         )
-    return ObjectStoreRefused(f"{_subject(operation, key, options)}: {describe(answer)}", key=key)
+    if options.sse is not None and operation in {Operation.PUT, Operation.PARTS}:
+        hint = "the server may lack the encryption that is asked for: swamp config unset datastore.config.sse"
+    elif operation is Operation.PARTS:
+        hint = "without multipart uploads nothing above 8 MiB can be stored there: use another server"
+    else:
+        hint = "find out what else the server lacks: swamp doctor backend"
+    return ObjectStoreRefused(f"{_subject(operation, key, options)}: {describe(answer)}", hint=hint, key=key)
 
 
 def _translate_trouble(answer: Answer, operation: Operation, key: str | None, options: S3Options) -> SwampsyncError:
@@ -170,7 +194,7 @@ def _translate_trouble(answer: Answer, operation: Operation, key: str | None, op
         case Trouble.TIMEOUT:
             return Unavailable(
                 f"{what}: {where} did not answer in time (request timeout {options.request_timeout_seconds:g} s)",
-                hint="check the network, or raise the request timeout, then run the command again",
+                hint="check the network, or wait longer: swamp config set datastore.config.requestTimeoutMs 120000",
                 key=key,
             )
         case Trouble.DNS:

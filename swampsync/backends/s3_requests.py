@@ -22,9 +22,9 @@ from swampsync.backends.base import (
 from swampsync.backends.s3_answers import Answer, Operation, Trouble, parse_answer
 from swampsync.backends.s3_clients import S3Clients, Use
 from swampsync.backends.s3_download import RangeChunks
-from swampsync.backends.s3_errors import WireError, translate
+from swampsync.backends.s3_errors import ChecksumWanted, WireError, translate
 from swampsync.backends.s3_keys import CredentialSource
-from swampsync.backends.s3_settings import S3Options
+from swampsync.backends.s3_settings import Checksum, S3Options
 from swampsync.backends.s3_upload import Parts
 from swampsync.errors import InvalidInput, SwampsyncError
 from swampsync.layout import ObjectKey
@@ -61,6 +61,8 @@ class S3Requests:
         self._credentials = credentials
         self._clients = S3Clients(options, credentials, read_file)
         self._hook = on_request or _ignore
+        # Becomes SHA256, for good, with the first put that the bucket refuses for want of it.
+        self.checksum = options.checksum
 
     def count(self, kind: RequestKind, *, sent: int = 0, received: int = 0) -> None:
         """Tell the hook of one request."""
@@ -148,9 +150,19 @@ class S3Requests:
 
     def put(self, operation: Operation, key: ObjectKey, body: bytes, *, mode: Any, use: Use) -> PutResult:
         """Write an object in one request; `mode` as obstore takes it."""
+        sent = self.checksum
+        try:
+            return self._put(operation, key, body, mode, use)
+        except ChecksumWanted:
+            if sent is Checksum.SHA256:
+                raise
+            self.checksum = Checksum.SHA256
+        return self._put(operation, key, body, mode, use)
+
+    def _put(self, operation: Operation, key: ObjectKey, body: bytes, mode: Any, use: Use) -> PutResult:
         import obstore
 
-        client = self._clients.of(use)
+        client = self._clients.of(use, is_checked=self.checksum is Checksum.SHA256)
         result = self.ask(
             operation,
             key.text,
@@ -166,7 +178,7 @@ class S3Requests:
         """Write an object in parts; obstore aborts the upload if any of it fails."""
         import obstore
 
-        client = self._clients.of(Use.PARTS)
+        client = self._clients.of(Use.PARTS, is_checked=self.checksum is Checksum.SHA256)
         try:
             result = self.ask(
                 Operation.PARTS,

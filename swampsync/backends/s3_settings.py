@@ -25,6 +25,13 @@ class ETagQuoting(Enum):
     BARE = "bare"
 
 
+class Checksum(Enum):
+    """Whether puts carry a checksum in a header of its own, besides the one in the signature."""
+
+    AUTO = "auto"  # none until the bucket asks for one, as it does under Object Lock
+    SHA256 = "sha256"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Options:
     """How to reach a bucket.
@@ -44,6 +51,7 @@ class S3Options:
         ca_file: A file of PEM certificates to trust besides the system's.
         anonymous: Do not sign requests.
         etag_quoting: See `ETagQuoting`.
+        checksum: See `Checksum`.
 
     Raises:
         InvalidInput: A value cannot be used.
@@ -62,6 +70,7 @@ class S3Options:
     ca_file: str | None = None
     anonymous: bool = False
     etag_quoting: ETagQuoting = ETagQuoting.AUTO
+    checksum: Checksum = Checksum.AUTO
 
     def __post_init__(self) -> None:
         _check_bucket(self.bucket, is_aws=self.endpoint is None)

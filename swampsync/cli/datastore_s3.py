@@ -51,6 +51,10 @@ def setup_s3(
         str | None, typer.Option("--ca-file", metavar="FILE", help="PEM certificates to trust besides the system's.")
     ] = None,
     concurrency: Annotated[int | None, typer.Option("--concurrency", metavar="N", help="Requests at a time.")] = None,
+    request_timeout: Annotated[
+        float | None,
+        typer.Option("--request-timeout", metavar="SECONDS", help="How long the server may be silent.", min=1, max=600),
+    ] = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Do not sign requests.")] = False,
 ) -> None:
     """Keep data in a bucket that repos share; access and the store's promises are proven first."""
@@ -69,6 +73,7 @@ def setup_s3(
         "profile": profile,
         "forcePathStyle": path_style,
         "concurrency": concurrency,
+        "requestTimeoutMs": None if request_timeout is None else round(request_timeout * 1000),
         "sse": sse,
         "sseKmsKeyId": sse_kms_key_id,
         "caFile": collapse_home(os.path.abspath(ca_file), environ=cli.environ) if ca_file else None,

@@ -91,4 +91,5 @@ _PARSERS: Final[dict[str, Callable[[str, str], NewValue]]] = {
     "datastore.config.caFile": _text,
     "datastore.config.anonymous": _flag,
     "datastore.config.etagQuoting": _text,
+    "datastore.config.checksum": _text,
 }

@@ -46,6 +46,7 @@ def _place(config: RepoConfig) -> list[tuple[str, str, SettingValue]]:
         ("datastore.config.caFile", "datastore", store.ca_file),
         ("datastore.config.anonymous", "datastore", store.anonymous),
         ("datastore.config.etagQuoting", "datastore", store.etag_quoting),
+        ("datastore.config.checksum", "datastore", store.checksum),
     ]
 
 

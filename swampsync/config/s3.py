@@ -16,6 +16,7 @@ S3_TYPE: Final = "@swampsync/s3"
 SETUP_S3: Final = "swamp datastore setup s3 --bucket BUCKET"
 ENCRYPTIONS: Final = ("AES256", "aws:kms", "aws:kms:dsse")
 QUOTINGS: Final = ("auto", "quoted", "bare")
+CHECKSUMS: Final = ("auto", "sha256")
 S3_KEYS: Final = frozenset(
     {
         "bucket",
@@ -33,6 +34,7 @@ S3_KEYS: Final = frozenset(
         "caFile",
         "anonymous",
         "etagQuoting",
+        "checksum",
         "hydrationStrategy",
     }
 )
@@ -64,6 +66,7 @@ class S3Settings:
         ca_file: Absolute path of PEM certificates to trust besides the system's.
         anonymous: Do not sign requests.
         etag_quoting: How the server wants ETags in `If-Match`, one of `QUOTINGS`; `None` finds out when needed.
+        checksum: Whether puts carry a checksum, one of `CHECKSUMS`; `None` finds out when needed.
     """
 
     bucket: str
@@ -81,6 +84,7 @@ class S3Settings:
     ca_file: str | None = None
     anonymous: bool = False
     etag_quoting: str | None = None
+    checksum: str | None = None
 
     @property
     def type(self) -> str:
@@ -132,6 +136,7 @@ def read_s3(reader: SettingReader, above: tuple[str, ...], *, repo_dir: str, env
         ca_file=_ca_file(reader, above, repo_dir, environ),
         anonymous=reader.flag(*above, "anonymous") or False,
         etag_quoting=reader.choice(*above, "etagQuoting", among=QUOTINGS),
+        checksum=reader.choice(*above, "checksum", among=CHECKSUMS),
     )
 
 

@@ -13,10 +13,11 @@ from enum import Enum
 from functools import partial
 from typing import Final
 
-from swampsync.backends.base import LifecycleEffect, LifecycleRule, ObjectStore, Overwrite
+from swampsync.backends.base import ObjectStore, Overwrite
+from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
 from swampsync.clock import Clock, Spawner
 from swampsync.errors import SwampsyncError, Unavailable
-from swampsync.maintenance import doctor_conditions, doctor_reading
+from swampsync.maintenance import doctor_bucket, doctor_conditions, doctor_reading
 from swampsync.maintenance.doctor_report import DoctorReport, Finding, Promise, Result
 from swampsync.maintenance.doctor_scratch import FULL, QUICK, Scratch, cleaned
 
@@ -43,6 +44,8 @@ def probe(
     quotings: Mapping[str, ObjectStore] | None = None,
     lifecycle_rules: Callable[[], list[LifecycleRule]] | None = None,
     protected_prefixes: tuple[str, ...] = (),
+    versions: Callable[[], BucketVersions] | None = None,
+    abort_uploads: Callable[[str], list[str]] | None = None,
     on_check: Callable[[str], None] | None = None,
 ) -> DoctorReport:
     """Try every promise of a store.
@@ -60,6 +63,8 @@ def probe(
         quotings: The same store once for each form in which it can send ETags, the preferred one first.
         lifecycle_rules: Reads the bucket's rules.
         protected_prefixes: Prefixes (`infra/_log/`, `infra/data/`) that no rule may expire.
+        versions: Finds out whether the bucket keeps what is removed.
+        abort_uploads: Removes the parts of uploads below a prefix that nobody has completed, and names their keys.
         on_check: Told the name of each check as it begins.
 
     Returns:
@@ -99,8 +104,11 @@ def probe(
         run("case-sensitivity", doctor_reading.check_case_sensitivity, is_required=False)
         run("clock-skew", doctor_reading.check_clock_skew, is_required=False)
         if lifecycle_rules is not None:
-            rules = partial(_check_lifecycle, read_rules=lifecycle_rules, protected=protected_prefixes)
+            rules = partial(doctor_bucket.check_lifecycle, read_rules=lifecycle_rules, protected=protected_prefixes)
             run("lifecycle", rules, is_required=True)
+        if versions is not None:
+            run("removal", partial(doctor_bucket.check_removal, read_versions=versions), is_required=False)
+        run("multipart", partial(doctor_bucket.check_multipart, abort_uploads=abort_uploads), is_required=False)
         run("conditional-delete", _not_relied_on, is_required=False)
         run("conditional-multipart", _not_relied_on, is_required=False)
         run("latency", doctor_reading.measure_latency, is_required=False)
@@ -136,7 +144,10 @@ def _run_swaps(quotings: Mapping[str, ObjectStore], run: Callable[..., Promise],
     store = quotings[best]
     is_required = store.capabilities.compare_and_swap
     run("if-match", lambda _: findings[best], is_required=is_required)
-    run("if-match-race", partial(doctor_conditions.check_if_match_race, store=store), is_required=is_required)
+    # Where even one swap alone fails, a race would fail for as long as it is tried.
+    race = partial(doctor_conditions.check_if_match_race, store=store)
+    lost = Finding(findings[best].result, f"not raced, since it fails without a race: {findings[best].consequence}")
+    run("if-match-race", race if working else lambda _: lost, is_required=is_required)
     if len(quotings) == 1:
         form = Finding(Result.NOT_RELIED_ON, "the store has one form of ETags, there is nothing to choose")
     elif not working:
@@ -147,23 +158,6 @@ def _run_swaps(quotings: Mapping[str, ObjectStore], run: Callable[..., Promise],
         form = Finding(Result.KEPT, f"`If-Match` works with {best} ETags only; they are sent {best}")
     run("etag-form", lambda _: form, is_required=False)
     return best if working and len(quotings) > 1 else None
-
-
-def _check_lifecycle(
-    _scratch: Scratch, read_rules: Callable[[], list[LifecycleRule]], protected: tuple[str, ...]
-) -> Finding:
-    """Look for rules by which the bucket removes or hides what must stay."""
-    try:
-        rules = read_rules()
-    except SwampsyncError as error:
-        return Finding(Result.NOT_CHECKED, f"the bucket's lifecycle rules could not be read: {error}")
-    for rule in rules:
-        hit = [p for p in protected if p.startswith(rule.prefix) or rule.prefix.startswith(p)]
-        if hit and rule.effect is LifecycleEffect.EXPIRE:
-            return Finding(Result.BROKEN, f"rule `{rule.name}` expires objects below `{hit[0]}`: data would be lost")
-        if hit and rule.effect is LifecycleEffect.ARCHIVE:
-            return Finding(Result.BROKEN, f"rule `{rule.name}` archives objects below `{hit[0]}`: unreadable")
-    return Finding(Result.KEPT, f"none of the bucket's {len(rules)} lifecycle rules removes or archives data")
 
 
 def _not_relied_on(_scratch: Scratch) -> Finding:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from swampsync.backends.base import LifecycleRule, ObjectStore
+from swampsync.backends.base import ObjectStore
+from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
 from swampsync.backends.prefixed import Prefixed
 from swampsync.errors import SwampsyncError
 from swampsync.maintenance.doctor_backend import Thoroughness, probe
@@ -21,6 +22,7 @@ from swampsync.repo.parts import Parts
 _LOG_DIRECTORIES: Final = ("_log", "_checkpoints", "_segments")
 _LEFT_BEHIND: Final = timedelta(days=1)
 # No command takes so long over one object.
+_ANY_SKEW: Final = timedelta(days=1)
 _UPLOAD_LEFT_BEHIND: Final = timedelta(days=7)
 
 
@@ -52,6 +54,15 @@ def probe_bucket(
         with bucket.administer() as admin:
             return admin.lifecycle_rules()
 
+    def read_versions() -> BucketVersions:
+        with bucket.administer() as admin:
+            return admin.versions()
+
+    def abort_uploads(prefix: str) -> list[str]:
+        with bucket.administer() as admin:
+            # Whatever the server's clock says: nobody else has uploads there.
+            return admin.abort_stale_uploads(prefix, older_than=parts.world.clock.now() + _ANY_SKEW)
+
     store = Prefixed(bucket.plain, parts.namespace)
     scratch_prefix = layout.prefix_of(SCRATCH_DIRECTORY)
     report = probe(
@@ -64,6 +75,8 @@ def probe_bucket(
         quotings={name: Prefixed(store, parts.namespace) for name, store in bucket.quotings.items()},
         lifecycle_rules=read_rules,
         protected_prefixes=tuple(layout.prefix_of(name) for name in (*_LOG_DIRECTORIES, *layout.subdirs)),
+        versions=read_versions,
+        abort_uploads=abort_uploads,
         on_check=on_check,
     )
     now = parts.world.clock.now()

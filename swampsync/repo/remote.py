@@ -16,7 +16,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
-from swampsync.backends.base import LifecycleRule, ObjectStore, RequestObserver
+from swampsync.backends.base import ObjectStore, RequestObserver
+from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
 from swampsync.backends.counting import RequestCounter
 from swampsync.backends.prefixed import Prefixed
 from swampsync.backends.retrying import Retrying
@@ -54,6 +55,10 @@ class BucketAdmin(Protocol):
         """Return the rules that may touch what lies below the prefix."""
         ...
 
+    def versions(self) -> BucketVersions:
+        """Say whether the bucket keeps what is replaced or removed."""
+        ...
+
     def abort_stale_uploads(self, prefix: str, *, older_than: datetime) -> list[str]:
         """Remove the parts of uploads below a prefix that were begun before a time and never completed."""
         ...
@@ -68,12 +73,14 @@ class Bucket:
         plain: The store; keys are relative to the prefix.
         quotings: The same store once for each form in which it can send ETags, the preferred one first.
         administer: Opens its administration, which loads boto3.
+        wants_checksums: Says whether the bucket was found to want a checksum with every put.
     """
 
     where: str
     plain: ObjectStore
     quotings: Mapping[str, ObjectStore]
     administer: Callable[[], AbstractContextManager[BucketAdmin]]
+    wants_checksums: Callable[[], bool] = bool
 
 
 def open_bucket(
@@ -99,7 +106,7 @@ def open_bucket(
     from swampsync.backends.s3 import S3Store
     from swampsync.backends.s3_credentials import AwsCredentials
     from swampsync.backends.s3_profiles import CredentialPlaces
-    from swampsync.backends.s3_settings import ETagQuoting
+    from swampsync.backends.s3_settings import Checksum, ETagQuoting
 
     places = CredentialPlaces.of(environ, home=environ.get("HOME") or _NO_HOME, cache_dir=cache_dir)
     options = make_options(settings, places=places, world=world)
@@ -116,6 +123,7 @@ def open_bucket(
         plain=store,
         quotings={quoting.value: store.with_quoting(quoting) for quoting in (ETagQuoting.QUOTED, ETagQuoting.BARE)},
         administer=administer,
+        wants_checksums=lambda: store.options.checksum is Checksum.SHA256,
     )
 
 
@@ -129,7 +137,7 @@ def make_options(settings: S3Settings, *, places: CredentialPlaces, world: World
         InvalidInput: The settings cannot be used.
     """
     from swampsync.backends.s3_profiles import find_region
-    from swampsync.backends.s3_settings import ETagQuoting, S3Options
+    from swampsync.backends.s3_settings import Checksum, ETagQuoting, S3Options
 
     defaults = S3Options(bucket=settings.bucket, endpoint=settings.endpoint)
     timeout = settings.request_timeout_ms
@@ -150,6 +158,7 @@ def make_options(settings: S3Settings, *, places: CredentialPlaces, world: World
         ca_file=settings.ca_file,
         anonymous=settings.anonymous,
         etag_quoting=ETagQuoting(settings.etag_quoting or ETagQuoting.AUTO.value),
+        checksum=Checksum(settings.checksum or Checksum.AUTO.value),
     )
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from typing import Final
 
 from swampsync.errors import Conflict, Refused
 from swampsync.layout import Layout
-from swampsync.maintenance.doctor_report import DoctorReport
+from swampsync.maintenance.doctor_report import DoctorReport, Result
 from swampsync.maintenance.relocate import holds_files
 from swampsync.namespace import Namespace
 from swampsync.registry.bucket import BucketRegistry
 from swampsync.repo.parts import Parts
+
+_CONDITIONS: Final = ("create-only", "create-only-race", "if-match", "if-match-race")
 
 
 def require_empty_repo(parts: Parts, target: Parts) -> None:
@@ -93,8 +96,13 @@ def require_promises(report: DoctorReport, *, url: str, where: str) -> None:
     if report.is_safe:
         return
     broken = [promise for promise in report.promises if promise.is_missing]
+    hint = "use another server, or share a directory: swamp datastore setup filesystem --path DIR"
+    removal = report.find("removal")
+    if removal is not None and removal.result is Result.ABSENT and broken[0].name in _CONDITIONS:
+        # Ceph 16, which keeps them elsewhere: each version is a new object to it, whatever the condition says.
+        hint = "with versions kept this server fails conditions: use a bucket without versioning and Object Lock"
     reasons = "; ".join(f"{promise.name}: {promise.consequence}" for promise in broken)
     raise Refused(
         f"`{url}` at {where} cannot be shared safely, it breaks {', '.join(p.name for p in broken)} ({reasons})",
-        hint="use another server, or share a directory: swamp datastore setup filesystem --path DIR",
+        hint=hint,
     )

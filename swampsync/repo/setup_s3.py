@@ -129,7 +129,9 @@ def setup_s3(parts: Parts, choice: BucketChoice, *, on_check: Callable[[str], No
         registry.claim(target.namespace, repo_id)
     keep_report(target, report, member=repo_id)
     warnings = tuple(_warn(parts, target))
-    document = plan_configuration(parts, choice, etag_quoting=report.etag_quoting)
+    document = plan_configuration(
+        parts, choice, etag_quoting=report.etag_quoting, wants_checksums=bucket.wants_checksums()
+    )
     make_config(document, repo_dir=parts.config.repo_dir, environ=_own_environ(parts), flags=Flags())
     write_config_file(parts.world.disk, document, replaces=parts.config.document)
     if not is_same_place:
@@ -149,17 +151,22 @@ def setup_s3(parts: Parts, choice: BucketChoice, *, on_check: Callable[[str], No
     )
 
 
-def plan_configuration(parts: Parts, choice: BucketChoice, *, etag_quoting: str | None = None) -> ConfigDocument:
+def plan_configuration(
+    parts: Parts, choice: BucketChoice, *, etag_quoting: str | None = None, wants_checksums: bool = False
+) -> ConfigDocument:
     """Make the configuration that points to the bucket; every byte that need not change stays.
 
     Args:
         parts: Of the repo as it is configured now.
         choice: What was asked for.
         etag_quoting: The form of ETags that the probe found; written where it is not the common one.
+        wants_checksums: Whether the bucket was found to want a checksum with every put.
     """
     config: dict[str, NewValue] = dict(choice.config)
     if etag_quoting == "bare":
         config["etagQuoting"] = etag_quoting
+    if wants_checksums:
+        config["checksum"] = "sha256"
     namespace = Namespace.parse(choice.namespace) if choice.namespace is not None else parts.home
     document = parts.config.document
     block: dict[str, NewValue] = {"type": S3_TYPE, "config": config}

@@ -56,7 +56,7 @@ def test_setup_prints_swamps_document_and_ours(swamp: Swamp, repo: Path, bucket:
     before = (repo / ".swamp.yaml").read_text()
     document = swamp(
         repo, *SETUP, *bucket.flags, "--prefix", "/a/b/", "--namespace", "infra", "--hydration", "lazy", "--path-style",
-        "--region", "eu-west-1", "--sse", "AES256", "--json", env=bucket.env,
+        "--region", "eu-west-1", "--sse", "AES256", "--request-timeout", "90.5", "--json", env=bucket.env,
     ).json  # fmt: skip
     assert document.pop("promises")["create-only"] == "kept"
     assert document == {
@@ -79,7 +79,8 @@ def test_setup_prints_swamps_document_and_ours(swamp: Swamp, repo: Path, bucket:
     }
     assert (repo / ".swamp.yaml").read_text() == before + (
         f'datastore:\n  type: "@swampsync/s3"\n  config:\n    bucket: {bucket.name}\n    prefix: a/b\n'
-        f'    region: eu-west-1\n    endpoint: "{bucket.endpoint}"\n    forcePathStyle: true\n    sse: AES256\n'
+        f'    region: eu-west-1\n    endpoint: "{bucket.endpoint}"\n    forcePathStyle: true\n'
+        "    requestTimeoutMs: 90500\n    sse: AES256\n"
         "  namespace: infra\n  hydrationStrategy: lazy\n"
     )
     assert bucket.keys() == ["a/b/infra/.namespace.json", "a/b/infra/.swampsync.json"]
@@ -100,7 +101,7 @@ def test_setup_says_what_it_did(swamp: Swamp, repo: Path, bucket: BucketPlace) -
         "  Bucket:    created\n"
         "  Namespace: infra\n"
         "  Hydration: full\n"
-        "  Promises:  12 kept (all of them: swamp doctor backend)\n"
+        "  Promises:  13 kept (all of them: swamp doctor backend)\n"
     )
     assert outcome.err == ""
     assert f'endpoint: "{bucket.endpoint}"' in (repo / ".swamp.yaml").read_text()
@@ -121,6 +122,7 @@ def test_setup_without_a_bucket_or_rights_changes_nothing(swamp: Swamp, repo: Pa
         (("--bucket", "a/b"), "no name that a bucket can have"),
         (("--bucket", "abc", "--hydration", "some"), "`full`, `lazy`"),
         (("--bucket", "abc", "--concurrency", "0"), "above 0"),
+        (("--bucket", "abc", "--request-timeout", "0.5"), "1<=x<=600"),
         (("--bucket", "abc", "-n", "data"), "reserved"),
     ):
         wrong = swamp(repo, *SETUP, *arguments, env=bucket.env)

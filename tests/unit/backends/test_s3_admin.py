@@ -7,14 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from swampsync.backends.base import (
-    BucketNotFound,
-    CredentialsExpired,
-    LifecycleEffect,
-    LifecycleRule,
-    ObjectStoreRefused,
-    Throttled,
-)
+from swampsync.backends.base import BucketNotFound, CredentialsExpired, ObjectStoreRefused, Throttled
+from swampsync.backends.bucket_rules import BucketVersions, LifecycleEffect, LifecycleRule
 from swampsync.backends.s3_admin import S3Admin
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
 from swampsync.backends.s3_settings import S3Options
@@ -105,6 +99,41 @@ def test_versioning_is_told(status: str, expected: str) -> None:
     reply = xml(f"<VersioningConfiguration>{status}</VersioningConfiguration>")
     with ScriptedServer(always(reply)) as server, admin_of(server) as admin:
         assert admin.versioning() == expected
+
+
+LOCK = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>{}</ObjectLockConfiguration>"
+RETENTION = "<Rule><DefaultRetention><Mode>{}</Mode><{}>{}</{}></DefaultRetention></Rule>"
+NO_LOCK = s3_error("404 Not Found", "ObjectLockConfigurationNotFoundError")
+
+
+@pytest.mark.parametrize(
+    ("status", "lock", "expected"),
+    [
+        ("", NO_LOCK, BucketVersions(is_kept=False)),
+        ("<Status>Suspended</Status>", NO_LOCK, BucketVersions(is_kept=False)),
+        ("<Status>Enabled</Status>", NO_LOCK, BucketVersions(is_kept=True)),
+        ("<Status>Enabled</Status>", s3_error("501 Not Implemented", "NotImplemented"), BucketVersions(is_kept=True)),
+        ("<Status>Enabled</Status>", xml(LOCK.format("")), BucketVersions(is_kept=True)),
+        (
+            "<Status>Enabled</Status>",
+            xml(LOCK.format(RETENTION.format("COMPLIANCE", "Days", 1, "Days"))),
+            BucketVersions(is_kept=True, retention="1 day (COMPLIANCE)"),
+        ),
+        (
+            "<Status>Enabled</Status>",
+            xml(LOCK.format(RETENTION.format("GOVERNANCE", "Years", 2, "Years"))),
+            BucketVersions(is_kept=True, retention="2 years (GOVERNANCE)"),
+        ),
+    ],
+)
+def test_what_a_bucket_keeps_is_told(status: str, lock: Reply, expected: BucketVersions) -> None:
+    """Versions are kept where versioning is on, and locked where Object Lock has a retention by default."""
+    versioning = xml(f"<VersioningConfiguration>{status}</VersioningConfiguration>")
+    with (
+        ScriptedServer(lambda r: lock if "object-lock" in r.target else versioning) as server,
+        admin_of(server) as admin,
+    ):
+        assert admin.versions() == expected
 
 
 RULES = """<LifecycleConfiguration>

@@ -30,6 +30,7 @@ from swampsync.backends.base import (
     Throttled,
 )
 from swampsync.backends.s3 import S3Store
+from swampsync.backends.s3_errors import ChecksumWanted
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.disk import LocalDisk
@@ -101,6 +102,7 @@ class Case:
 
 
 LOST = "^another writer was first: run the command again"
+LOCKED = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters"
 NOT_AUTHORIZED = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform: {} on resource: x"
 
 CASES: dict[str, Case] = {
@@ -132,7 +134,18 @@ CASES: dict[str, Case] = {
     "no conditional puts": Case(
         s3_error("501 Not Implemented", "NotImplemented"), NotSupported, "swamp doctor backend", ("create", "swap")
     ),
-    "not implemented": Case(s3_error("501 Not Implemented", "NotImplemented"), ObjectStoreRefused, "", ("put", "list")),
+    "not implemented": Case(
+        s3_error("501 Not Implemented", "NotImplemented"), ObjectStoreRefused, "swamp doctor backend", ("put", "list")
+    ),
+    "object lock, as AWS says it": Case(
+        s3_error("400 Bad Request", "InvalidRequest", LOCKED), ChecksumWanted, "checksum sha256", WRITES
+    ),
+    "object lock, as others say it": Case(
+        s3_error("400 Bad Request", "MissingUploadObjectWithObjectLockHeaders"), ChecksumWanted, "checksum", WRITES
+    ),
+    "another invalid request": Case(
+        s3_error("400 Bad Request", "InvalidRequest", "too bad"), ObjectStoreRefused, "", WRITES
+    ),
     "429": Case(s3_error("429 Too Many Requests", "TooManyRequests"), Throttled, "lower the concurrency"),
     "503 SlowDown": Case(
         s3_error("503 Slow Down", "SlowDown"), Throttled, "lower the concurrency", (*WRITES, "get", "list")
@@ -202,7 +215,7 @@ CASES: dict[str, Case] = {
     ),
     "connection closed without an answer": Case(Reply(b"", End.CLOSE), Unavailable, "check the network"),
     "connection reset": Case(Reply(b"", End.RESET), Unavailable, "check the network"),
-    "silence": Case(Reply(b"", End.STALL), Unavailable, "request timeout", ("get", "put", "create", "list", "delete")),
+    "silence": Case(Reply(b"", End.STALL), Unavailable, "requestTimeoutMs", ("get", "put", "create", "list", "delete")),
     "not HTTP": Case(Reply(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", End.CLOSE), ObjectStoreRefused, "S3 server"),
     "page of a proxy": Case(
         answer("200 OK", b"<html>log in</html>"), ObjectStoreRefused, "not of a proxy", ("get", "head", "open", *WRITES)
@@ -223,12 +236,24 @@ def test_answer_becomes_our_error(name: str, operation: str) -> None:
     assert not error.message.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("sse", "size", "hint"),
+    [(None, 9 << 20, "nothing above 8 MiB"), ("AES256", 9 << 20, "unset datastore.config.sse"), ("AES256", 1, "sse")],
+)
+def test_what_a_server_lacks_is_named_where_it_can_be_guessed(sse: str | None, size: int, hint: str) -> None:
+    """A 501 to an upload, or to a put that asks for encryption, says what to do without."""
+    lacking = s3_error("501 Not Implemented", "NotImplemented")
+    with ScriptedServer(lambda _: lacking) as server, pytest.raises(ObjectStoreRefused) as caught:
+        store_at(server.endpoint, sse=sse).put_stream(KEY, io.BytesIO(bytes(size)))
+    assert hint in (caught.value.hint or "")
+
+
 HEAD = (
     "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-3999999/4000000\r\nContent-Length: 4000000\r\n"
     f'ETag: "abc"\r\nLast-Modified: {DATE}\r\n\r\n'
 ).encode()
 BODIES = {
-    "stalled": (End.STALL, "did not answer in time (request timeout 0.2 s)", "or raise the request timeout"),
+    "stalled": (End.STALL, "did not answer in time (request timeout 0.2 s)", "requestTimeoutMs"),
     "reset": (End.RESET, "broke", "check the network, then run the command again"),
     "short": (End.CLOSE, "broke", "check the network, then run the command again"),
 }

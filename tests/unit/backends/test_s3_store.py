@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import ipaddress
 import re
 import ssl
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,13 +30,15 @@ from swampsync.backends.base import (
     IfMatch,
     ObjectInfo,
     ObjectStoreRefused,
+    Overwrite,
     PreconditionFailed,
+    PutMode,
     Throttled,
 )
 from swampsync.backends.s3 import S3Store, detect_etag_quoting
 from swampsync.backends.s3_download import FIRST_BYTES
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
-from swampsync.backends.s3_settings import ETagQuoting, S3Options
+from swampsync.backends.s3_settings import Checksum, ETagQuoting, S3Options
 from swampsync.disk import LocalDisk
 from swampsync.errors import AccessDenied, InvalidInput, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey
@@ -217,6 +222,88 @@ def test_quoting_is_detected_and_the_scratch_object_removed(script: Script, foun
         store = store_at(server)
         assert detect_etag_quoting(store, ObjectKey("probe")) is found
     assert server.requests[-1].method == "DELETE"
+
+
+LOCKED = s3_error(
+    "400 Bad Request",
+    "InvalidRequest",
+    "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
+)
+
+
+def checksum_of(request: Request) -> str | None:
+    """The checksum in a request, if it is the one of its body and belongs to what is signed."""
+    sent = request.headers.get("x-amz-checksum-sha256")
+    if sent is not None:
+        assert base64.b64decode(sent) == hashlib.sha256(request.body).digest()
+        assert "x-amz-checksum-sha256" in request.headers["authorization"]
+    return sent
+
+
+def under_lock(then: Script) -> Script:
+    """Answer as a bucket under Object Lock does."""
+    return lambda r: LOCKED if r.method == "PUT" and not checksum_of(r) else then(r)
+
+
+@pytest.mark.parametrize("mode", [Create(), IfMatch(ETag("e0")), Overwrite()])
+def test_checksum_is_sent_when_the_bucket_asks_for_it(mode: PutMode) -> None:
+    """Under Object Lock the first put is refused and sent again with a checksum; all later ones have one."""
+    seen: list[tuple[str, int, int]] = []
+    with ScriptedServer(under_lock(always(WRITTEN))) as server:
+        store = store_at(server, seen=seen, etag_quoting=ETagQuoting.QUOTED)
+        twin = store.with_quoting(ETagQuoting.BARE)
+        known = [store.options.checksum]
+        store.put(KEY, b"one", mode)
+        twin.put(KEY, b"two", mode)
+        known += [store.options.checksum, twin.options.checksum]
+        sent = [(r.body, checksum_of(r) is not None) for r in server.requests]
+    assert known == [Checksum.AUTO, Checksum.SHA256, Checksum.SHA256]
+    assert sent == [(b"one", False), (b"one", True), (b"two", True)]
+    assert all("x-amz-sdk-checksum-algorithm" in r.headers for r in server.requests[1:])
+    assert [up for _, up, _ in seen] == [0, 3, 3]  # what is refused counts as a request without bytes
+
+
+def test_checksum_that_is_configured_is_sent_at_once_and_with_puts_only() -> None:
+    """With the setting nothing is refused, and reading asks for no checksum."""
+    with ScriptedServer(under_lock(always(served(b"body")))) as server:
+        store = store_at(server, checksum=Checksum.SHA256)
+        store.put(KEY, b"one", Create())
+        store.get(KEY)
+    assert [(r.method, "x-amz-sdk-checksum-algorithm" in r.headers) for r in server.requests] == [
+        ("PUT", True),
+        ("GET", False),
+    ]
+
+
+def test_bucket_that_is_not_content_with_the_checksum_is_asked_twice_only() -> None:
+    """A server that goes on asking gets its refusal raised, with the setting as a hint."""
+    with ScriptedServer(always(LOCKED)) as server, pytest.raises(ObjectStoreRefused, match="Content-MD5") as caught:
+        store_at(server).put(KEY, b"one", Create())
+    assert (len(server.requests), caught.value.hint) == (2, "swamp config set datastore.config.checksum sha256")
+
+
+def test_writers_that_are_refused_together_all_try_again() -> None:
+    """Many puts at once, none of which knew: each is sent again, though another found out first."""
+    with ScriptedServer(under_lock(always(WRITTEN))) as server, ThreadPoolExecutor(8) as pool:
+        store = store_at(server)
+        list(pool.map(lambda n: store.put(ObjectKey(f"k{n}"), b"x", Create()), range(32)))
+
+
+def test_parts_carry_checksums_when_the_bucket_asks_for_them() -> None:
+    """An upload that is refused for want of checksums begins again from the body's beginning, once."""
+    whole = Multipart()
+    body = bytes(range(256)) * (PART // 256) + b"tail"
+    with ScriptedServer(under_lock(whole)) as server:
+        store = store_at(server)
+        stream = io.BytesIO(b"not ours" + body)
+        stream.seek(8)
+        assert store.put_stream(KEY, stream).etag == ETag("whole-2")
+        puts = [checksum_of(r) is not None for r in server.requests if r.method == "PUT"]
+    assert whole.parts[1] + whole.parts[2] == body
+    assert puts[-2:] == [True, True]
+    assert not puts[0]
+    # AWS wants no such announcement on requests without a body of the object, as the first and last of an upload.
+    assert not any("x-amz-sdk-checksum-algorithm" in r.headers for r in server.requests)
 
 
 def test_conditional_body_is_limited_before_anything_is_sent() -> None:

@@ -24,7 +24,7 @@ def test_everything_of_a_bucket_is_read_with_its_type() -> None:
     """Encryption, certificates, anonymity, concurrency and the quoting of ETags have their keys."""
     config = make(
         "sse: aws:kms\nsseKmsKeyId: alias/team\ncaFile: $CERTS/ca.pem\nanonymous: true\nconcurrency: 32\n"
-        "etagQuoting: bare\nrequestTimeoutMs: 5000",
+        "etagQuoting: bare\nchecksum: sha256\nrequestTimeoutMs: 5000",
         CERTS="/etc/certs",
     )
     assert config.datastore == S3Settings(
@@ -35,6 +35,7 @@ def test_everything_of_a_bucket_is_read_with_its_type() -> None:
         anonymous=True,
         concurrency=32,
         etag_quoting="bare",
+        checksum="sha256",
         request_timeout_ms=5000,
     )
     assert config.warnings == ()
@@ -54,6 +55,7 @@ def test_certificates_are_looked_for_beside_the_repo() -> None:
         ("sseKmsKeyId: k", "needs `sse: aws:kms`"),
         ("anonymous: perhaps", "`true` or `false`"),
         ("concurrency: 1000", "between 1 and 256"),
+        ("checksum: md5", "must be one of `auto`, `sha256`"),
         ("etagQuoting: sometimes", "must be one of `auto`, `quoted`, `bare`"),
         ("caFile: $NOPE/x", "NOPE"),
         ("region: eu west", "no name of a region"),

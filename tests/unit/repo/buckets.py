@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from swampsync.backends.base import BucketNotFound, LifecycleRule, ObjectStore, RequestObserver
+from swampsync.backends.base import BucketNotFound, ObjectStore, RequestObserver
+from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
 from swampsync.backends.counting import Counting
 from swampsync.backends.memory import MemoryStore
 from swampsync.clock import SystemClock
@@ -35,6 +36,8 @@ class MemoryBuckets:
         wrap: Put before each store: faults, lies, watching.
         quotings: The forms of ETags, each with what it does to a store.
         uploads: Keys of uploads that were never completed, and when they were begun.
+        versions: Whether the buckets keep what is removed.
+        wants_checksums: Whether they take no put without a checksum.
     """
 
     names: set[str] = field(default_factory=lambda: {"team"})
@@ -44,6 +47,8 @@ class MemoryBuckets:
     stores: dict[tuple[str, str], MemoryStore] = field(default_factory=dict)
     opened: list[tuple[S3Settings, str | None]] = field(default_factory=list)
     uploads: dict[str, datetime] = field(default_factory=dict)
+    versions: BucketVersions = field(default_factory=lambda: BucketVersions(is_kept=False))
+    wants_checksums: bool = False
 
     def store(self, bucket: str = "team", prefix: str = "") -> MemoryStore:
         return self.stores.setdefault((bucket, prefix), MemoryStore(SystemClock()))
@@ -75,6 +80,7 @@ class MemoryBuckets:
             plain=store,
             quotings={name: change(store) for name, change in self.quotings.items()},
             administer=lambda: self._administer(settings),
+            wants_checksums=lambda: self.wants_checksums,
         )
 
     @contextmanager
@@ -103,6 +109,9 @@ class _Admin:
 
     def lifecycle_rules(self) -> list[LifecycleRule]:
         return self.server.rules
+
+    def versions(self) -> BucketVersions:
+        return self.server.versions
 
     def abort_stale_uploads(self, prefix: str, *, older_than: datetime) -> list[str]:
         stale = [key for key, at in self.server.uploads.items() if key.startswith(prefix) and at < older_than]

@@ -11,7 +11,7 @@ from swampsync.backends.base import Create
 from swampsync.backends.prefixed import Prefixed
 from swampsync.backends.s3 import S3Store
 from swampsync.backends.s3_profiles import CredentialPlaces
-from swampsync.backends.s3_settings import ETagQuoting, S3Options
+from swampsync.backends.s3_settings import Checksum, ETagQuoting, S3Options
 from swampsync.config.datastore import S3Settings
 from swampsync.config.settings import Flags, load_config
 from swampsync.disk import LocalDisk
@@ -38,12 +38,12 @@ def test_everything_that_is_configured_reaches_the_backend(tmp_path: Path) -> No
     settings = S3Settings(
         bucket="team", prefix="a/b", region="eu-west-1", endpoint="https://s3.example.com", profile="ops",
         force_path_style=False, concurrency=7, request_timeout_ms=2_500, sse="aws:kms", sse_kms_key_id="k",
-        ca_file="/ca.pem", anonymous=True, etag_quoting="bare",
+        ca_file="/ca.pem", anonymous=True, etag_quoting="bare", checksum="sha256",
     )  # fmt: skip
     assert options_of(settings, tmp_path) == S3Options(
         bucket="team", prefix="a/b", region="eu-west-1", endpoint="https://s3.example.com", profile="ops",
         path_style=False, concurrency=7, request_timeout_seconds=2.5, sse="aws:kms", sse_kms_key="k",
-        ca_file="/ca.pem", anonymous=True, etag_quoting=ETagQuoting.BARE,
+        ca_file="/ca.pem", anonymous=True, etag_quoting=ETagQuoting.BARE, checksum=Checksum.SHA256,
     )  # fmt: skip
     assert options_of(S3Settings(bucket="team"), tmp_path) == S3Options(bucket="team")
 

@@ -12,14 +12,13 @@ import pytest
 from swampsync.backends.base import (
     BucketNotFound,
     IfMatch,
-    LifecycleEffect,
-    LifecycleRule,
     ObjectStore,
     Overwrite,
     PreconditionFailed,
     PutMode,
     PutResult,
 )
+from swampsync.backends.bucket_rules import BucketVersions, LifecycleEffect, LifecycleRule
 from swampsync.backends.memory import MemoryStore
 from swampsync.clock import SystemClock
 from swampsync.config.settings import Flags, load_config
@@ -163,6 +162,25 @@ def test_form_of_etags_that_was_found_is_written(server: MemoryBuckets, repo: Pa
     set_up(server, repo)
     assert "etagQuoting: bare\n" in configuration(repo)
     assert server.parts(repo).registry.read_members(INFRA).store_promises["etagQuoting"] == "bare"
+
+
+def test_checksums_that_the_bucket_wants_are_written(server: MemoryBuckets, repo: Path) -> None:
+    """A bucket under Object Lock need not refuse the first put of every command."""
+    server.wants_checksums = True
+    set_up(server, repo)
+    assert "checksum: sha256\n" in configuration(repo)
+
+
+@pytest.mark.parametrize("keeps_versions", [True, False])
+def test_refusal_names_the_versions_where_they_are_the_reason(
+    server: MemoryBuckets, repo: Path, *, keeps_versions: bool
+) -> None:
+    """A server that breaks its promises in a bucket with versions may keep them in one without."""
+    server.versions = BucketVersions(is_kept=keeps_versions)
+    server.wrap = lambda _: CreateIgnorer(SystemClock())
+    with pytest.raises(Refused, match="create-only") as caught:
+        set_up(server, repo)
+    assert ("without versioning" in (caught.value.hint or "")) == keeps_versions
 
 
 def test_second_repo_joins(server: MemoryBuckets, repo: Path, tmp_path: Path) -> None:
