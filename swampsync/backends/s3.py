@@ -287,26 +287,3 @@ class S3Store:
 # The code of a refusal that is about rights, and not about keys, clocks or regions.
 _DENIED: Final = "AccessDenied"
 _BARE_STATUS: Final = {"400", "401", "403", "404", "409", "412"}
-
-
-def detect_etag_quoting(store: S3Store, scratch_key: ObjectKey) -> ETagQuoting:
-    """Find out how the server wants ETags in `If-Match`, by swapping a scratch object.
-
-    Args:
-        store: A store; its own quoting is not changed.
-        scratch_key: A key that nobody else uses; it is removed afterwards.
-
-    Raises:
-        PreconditionFailed: The server refuses both ways.
-    """
-    probes = [store.with_quoting(q) for q in (ETagQuoting.QUOTED, ETagQuoting.BARE)]
-    try:
-        etag = store.put(scratch_key, b"0", Overwrite()).etag
-        try:
-            probes[0].put(scratch_key, b"1", IfMatch(etag))
-        except PreconditionFailed:
-            probes[1].put(scratch_key, b"2", IfMatch(etag))
-            return ETagQuoting.BARE
-        return ETagQuoting.QUOTED
-    finally:
-        store.delete(scratch_key)
