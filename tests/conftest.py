@@ -27,6 +27,7 @@ EXTENDED = frozenset(
         "cli/test_unreachable.py",
         "cli/test_undelete.py",
         "cli/test_vacuum.py",
+        "cli/test_verify.py",
         "conformance/test_object_store_s3.py",
         "faults/test_migration_kill.py",
         "stateful/test_sync_machine.py",

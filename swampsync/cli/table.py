@@ -33,6 +33,7 @@ COMMANDS: Final[dict[tuple[str, ...], str]] = {
     ("datastore", "log"): "history:log",
     ("datastore", "undelete"): "undelete:undelete",
     ("datastore", "vacuum"): "vacuum:vacuum",
+    ("datastore", "verify"): "verify:verify",
     ("datastore", "status"): "datastore:status",
     ("datastore", "setup", "filesystem"): "datastore:setup_filesystem",
     ("datastore", "setup", "s3"): "datastore_s3:setup_s3",

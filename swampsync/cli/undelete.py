@@ -47,7 +47,7 @@ def undelete(
     selection = parse_selection(wanted or [], version=version)
     with cli.repo() as repo:
         when = None if at is None else parse_as_of(at, repo.clock, option="--at")
-        undeleter = repo.undeleter
+        undeleter = repo.history.undeleter
         plan = undeleter.plan(selection, at=when, skips_missing=skip_missing)
         result = undeleter.preview(plan)
         if not dry_run:

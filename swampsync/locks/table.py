@@ -38,7 +38,7 @@ _NONE = (
 _MODEL = ("data put", "data import", "data delete", "data rename", "data copy", "datastore undelete")
 _STRUCTURAL = (
     "data gc", "data prune",
-    "datastore setup filesystem", "datastore vacuum", "datastore compact",
+    "datastore setup filesystem", "datastore vacuum", "datastore compact", "datastore verify --repair",
     "datastore setup s3",  # only if it joins: it moves no data, and a claim has one winner without a lock
     "namespace migrate", "namespace delete", "namespace retention", "namespace meta set", "namespace meta unset",
     "namespace join",  # of the namespace that is joined

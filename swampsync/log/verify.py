@@ -16,7 +16,7 @@ COMPARED: Final = 3
 
 
 class ProblemKind(Enum):
-    """What is wrong."""
+    """What is wrong: in the log, in the objects that it names, in this clone, or in the tree of a directory."""
 
     COMMIT_MISSING = "commit missing"
     COMMIT_DAMAGED = "commit damaged"
@@ -26,6 +26,13 @@ class ProblemKind(Enum):
     CHECKPOINT_DIFFERS = "checkpoint differs"
     OBJECT_MISSING = "object missing"
     OBJECT_SIZE = "object size"
+    OBJECT_DIGEST = "object digest"
+    STATE_DIFFERS = "state differs"
+    CATALOG_DIFFERS = "catalog differs"
+    COPY_CHANGED = "copy changed"
+    COPY_UNREADABLE = "copy unreadable"
+    VERSION_DAMAGED = "version damaged"
+    CONTENT_DIFFERS = "content differs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class Verification:
         objects: How many objects the state has.
         unreferenced: How many objects no state has: what dead pushes and removals left for vacuum.
         head: The state at the newest commit; `None` if it cannot be known.
+        checkpoints: How many there are, readable or not.
+        size: Bytes of the contents that the state names.
     """
 
     problems: tuple[Problem, ...]
@@ -60,6 +69,8 @@ class Verification:
     objects: int
     unreferenced: int
     head: NamespaceState | None
+    checkpoints: int = 0
+    size: int = 0
 
 
 def verify(log: Log) -> Verification:
@@ -85,7 +96,13 @@ def verify(log: Log) -> Verification:
     if head is not None:
         problems.extend(_object_problems(log, head, objects))
     return Verification(
-        tuple(problems), len(examination.found), len(known), len(objects.keys() - known) if known else 0, head
+        tuple(problems),
+        len(examination.found),
+        len(known),
+        len(objects.keys() - known) if known else 0,
+        head,
+        checkpoints=len(examination.anchors) + len(examination.unreadable),
+        size=0 if head is None else sum(file.size for file in head.files.values()),
     )
 
 

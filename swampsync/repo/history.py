@@ -18,6 +18,7 @@ from swampsync.repo.parts import Parts
 
 if TYPE_CHECKING:
     from swampsync.repo.past import Past
+    from swampsync.repo.undeleting import Undeleter
 
 AsOf = int | datetime
 
@@ -135,6 +136,13 @@ class History:
                 return LogListing(tuple(found), is_limited=True)
             found.append(_view(log, published))
         return LogListing(tuple(found), is_limited=False)
+
+    @property
+    def undeleter(self) -> Undeleter:
+        """What brings back what was removed."""
+        from swampsync.repo.undeleting import Undeleter
+
+        return Undeleter(self._parts)
 
     def at(self, when: AsOf, *, namespace: Namespace | None = None) -> Past:
         """Read what was true at a commit, or at a time by the store's clock; asks the bucket, and takes nothing in.

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from swampsync.repo.structural import Structural
     from swampsync.repo.sync_report import SyncOptions
     from swampsync.repo.synchronising import Synchroniser
-    from swampsync.repo.undeleting import Undeleter
     from swampsync.repo.vacuuming import Vacuumer
+    from swampsync.repo.verifying import Verifier
     from swampsync.repo.watching import Trouble, Watcher
     from swampsync.repo.writing import DataWriter
 
@@ -234,18 +234,18 @@ class Repo:
         return History(self._parts)
 
     @cached_property
-    def undeleter(self) -> Undeleter:
-        """What brings back what was removed from a bucket."""
-        from swampsync.repo.undeleting import Undeleter
+    def verifier(self) -> Verifier:
+        """What checks whether everything is there, and mends what can be mended."""
+        if self._parts.config.is_remote:
+            from swampsync.repo.verifying import BucketVerifier
 
-        return Undeleter(self._parts)
+            return BucketVerifier(self._parts)
+        from swampsync.repo.verifying_directory import DirectoryVerifier
+
+        return DirectoryVerifier(self._parts)
 
     def vacuumer(self, *, older_than: timedelta | None = None) -> Vacuumer:
-        """What frees a bucket of what nobody can need any more.
-
-        Args:
-            older_than: For how long removed content is kept; as the namespace's record says by default.
-        """
+        """What frees a bucket of what was removed longer ago than this, or than the namespace's record says."""
         from swampsync.repo.vacuuming import Vacuumer
 
         return Vacuumer(self._parts, older_than=older_than)

@@ -232,3 +232,7 @@ class _Digested:
         data, self._rest = whole[:wanted], whole[wanted:]
         self.digest.update(data)
         return data
+
+    def seekable(self) -> bool:
+        """Say that it cannot be rewound, so that it is tried once."""
+        return False

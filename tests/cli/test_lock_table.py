@@ -104,6 +104,8 @@ CASES: dict[str, Case] = {
     "datastore compact": Case(),
     "datastore sync": Case(),
     "datastore log": Case(),
+    "datastore verify": Case(),
+    "datastore verify --repair": Case(("--repair", "--yes")),
     "datastore lock status": Case(),
     "datastore lock release": Case(("--force",)),
     "datastore namespace set": Case(("infra",)),
@@ -155,7 +157,7 @@ def test_command_takes_the_lock_of_the_table(swamp: Swamp, place: Place, command
     swamp(place.first, "data", "put", "m", "x", stdin="1").ok()
     case.prepare(place)
     spy.paths.clear()
-    words = command.removesuffix(" --lock").split()
+    words = command.removesuffix(" --lock").removesuffix(" --repair").split()
     outcome = swamp(place.first, *words, *case.arguments, stdin="1")
     if command not in OF_BUCKETS:
         assert (outcome.status == 0) != (command in REFUSED), outcome.err
