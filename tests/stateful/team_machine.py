@@ -186,11 +186,10 @@ class TeamMachine(RuleBasedStateMachine):
         def append(repo: Repo) -> None:
             if not is_sent:
                 repo.leave_pending()
-            body = io.BytesIO(piece.encode())
             try:
-                repo.data.append("m", STREAM, body)
+                repo.data.append("m", STREAM, io.BytesIO(piece.encode()))
             except NotFound:
-                repo.data.put("m", STREAM, body, is_streaming=True)
+                repo.data.put("m", STREAM, io.BytesIO(piece.encode()), is_streaming=True)
 
         self.told.lines[piece] = self.run(self.member(who), append, lives)
 
