@@ -322,3 +322,18 @@ def test_content_of_many_parts_arrives_whole(ann: Member, bob: Member) -> None:
     ann.put("large", content)
     bob("datastore", "sync", "--pull").ok()
     assert bob.content("large") == content
+
+
+def test_pull_alone_publishes_nothing_and_push_alone_fetches_nothing(ann: Member, bob: Member) -> None:
+    """`--pull` leaves what is pending; `--push` publishes it and counts what it took in on the way; counts are told."""
+    ann.put("a", "1")
+    bob("datastore", "sync").ok()
+    ann.put("b", "1")
+    bob.put("c", "1", "--no-sync")
+    pulled = bob("datastore", "sync", "--pull", "--json").json
+    assert (pulled["commitsPulled"], pulled["filesPulled"], pulled["filesPushed"]) == (1, 1, 0)
+    assert len(bob("datastore", "status", "--json").json["sync"]["pending"]) == 1
+    pushed = bob("datastore", "sync", "--push", "--json").json
+    assert (pushed["filesPushed"], pushed["filesFetched"]) == (1, 0)
+    text = ann("datastore", "sync").ok().text
+    assert "Pulled 1 commit: 1 file" in text

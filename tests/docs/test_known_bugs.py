@@ -1,4 +1,4 @@
-"""The page of known bugs names tests that exist, and leaves no number out."""
+"""The pages of known bugs name tests that exist, and leave no number out."""
 
 from __future__ import annotations
 
@@ -6,28 +6,42 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "design" / "known-bugs.md").read_text()
+NUMBERS = {
+    "known-bugs.md": [*map(str, range(1, 24)), *map(str, range(27, 40)), *"abcdefghijklmno"],
+    "known-sync-bugs.md": [
+        *map(str, range(1, 51)),
+        *(f"10.5.{number}" for number in range(40, 48)),
+        *(f"B{number}" for number in range(1, 25)),
+        *(f"O{number}" for number in range(1, 7)),
+    ],
+}
 
 
-def test_every_named_test_exists() -> None:
-    """Each `path::test` of the page is a function of that file, with a sentence that says what it holds."""
-    named = re.findall(r"`((?:tests|integration)/[\w/]+\.py)::(test_\w+)`", PAGE)
+def functions_of(path: str) -> dict[str, str | None]:
+    """Find the functions of a file, methods too, with their docstrings."""
+    file = ROOT / path
+    tree = ast.parse(file.read_text()) if file.is_file() else ast.parse("")
+    return {n.name: ast.get_docstring(n) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("page", NUMBERS)
+def test_every_named_test_exists(page: str) -> None:
+    """Each `path::test` of a page is a function of that file, with a sentence that says what it holds."""
+    text = (ROOT / "design" / page).read_text()
+    named = re.findall(r"`((?:tests|integration|swampsync/testing)/[\w/]+\.py)::(test_\w+)`", text)
     assert len(named) > 70
-    missing = []
-    functions: dict[str, dict[str, str | None]] = {}
-    for path, test in named:
-        if path not in functions:
-            tree = ast.parse((ROOT / path).read_text()) if (ROOT / path).is_file() else ast.parse("")
-            functions[path] = {n.name: ast.get_docstring(n) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
-        if not functions[path].get(test):
-            missing.append(f"{path}::{test}")
-    assert missing == []
+    assert len(named) == text.count("::test_")
+    known = {path: functions_of(path) for path, _ in named}
+    assert [f"{path}::{test}" for path, test in named if not known[path].get(test)] == []
 
 
-def test_every_number_has_a_row_and_what_holds_it() -> None:
-    """Numbers 1 to 23, 27 to 39 and the letters are there in order, each with a test or a reason."""
-    rows = re.findall(r"^\| (\d+|[a-z]) \| (.+) \| (.+) \|$", PAGE, flags=re.MULTILINE)
-    expected = [*map(str, range(1, 24)), *map(str, range(27, 40)), *"abcdefghijklmno"]
-    assert [number for number, _, _ in rows] == expected
+@pytest.mark.parametrize("page", NUMBERS)
+def test_every_number_has_a_row_and_what_holds_it(page: str) -> None:
+    """All numbers and letters of a page are there in order, each with a test or a reason and the test that shows it."""
+    text = (ROOT / "design" / page).read_text()
+    rows = re.findall(r"^\| ([\dBO][\d.]*|[a-z]) \| (.+) \| (.+) \|$", text, flags=re.MULTILINE)
+    assert [number for number, _, _ in rows] == NUMBERS[page]
     assert all("::test_" in held for _, _, held in rows)

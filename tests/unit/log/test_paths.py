@@ -19,6 +19,10 @@ from swampsync.log.paths import SHARED_SUBDIRS, VersionPath, check_path, find_pa
         "files/ä ö.txt",
         "audit/.hidden/log.jsonl",
         "files/a.conflict-0123abcd",
+        "files/x.locked.yaml",
+        "files/lock",
+        "workflows-evaluated/x.yaml",
+        "definitions-evaluated/one-segment/x.yaml",
     ],
 )
 def test_paths_of_shared_subdirectories_are_accepted(path: str) -> None:

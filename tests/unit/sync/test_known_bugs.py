@@ -1,23 +1,28 @@
-"""What went wrong in other tools that keep data in buckets; the numbers are those of `design/sync.md`."""
+"""What went wrong in other tools that keep data in buckets; the numbers are those of `design/known-sync-bugs.md`."""
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import pytest
 
 from swampsync.backends.base import Overwrite
+from swampsync.backends.memory import MemoryStore
 from swampsync.catalog.files import FileState
+from swampsync.clock import SystemClock
 from swampsync.disk import LocalDisk
 from swampsync.errors import DataError, Refused, Unavailable
 from swampsync.layout import Layout, ObjectKey
 from swampsync.namespace import SOLO
+from swampsync.repo.sync_report import SyncOptions
 from swampsync.sync.hydrate import Hydrator
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pull import read_position
 from swampsync.testing.faulty_store import Fault, Faulty, no_faults
 from swampsync.testing.manual_clock import ManualClock
+from tests.stateful.team import Member, Office
 from tests.unit.sync.conftest import MODEL, Desk, Team
 
 Pair = tuple[Desk, Desk]
@@ -184,7 +189,7 @@ def test_b20_fetched_content_lies_where_it_is_read(pair: Pair) -> None:
     assert bob.disk.read_bytes(path) == b"one"
 
 
-def test_33_large_content_is_streamed_both_ways(pair: Pair) -> None:
+def test_11_large_content_is_streamed_both_ways(pair: Pair) -> None:
     """Content above what one request holds is uploaded and fetched whole, and verified."""
     ann, bob = pair
     content = "0123456789abcdef" * (6 * 1024 * 1024 // 16)
@@ -231,3 +236,57 @@ def test_dead_writers_claim_is_a_gap(team: Team, pair: Pair) -> None:
     ann.push()
     bob.pull()
     assert bob.versions("state") == ann.versions("state") == {2: "bob", 1: "lost"}
+
+
+def test_33_directory_in_place_of_a_file_fails_alone(pair: Pair) -> None:
+    """A file that is a directory by the time of its push is reported, and tried again; the rest is published."""
+    ann, bob = pair
+    ann.write_file("files/a", "a")
+    ann.write_file("files/b", "b")
+    ann.put("state", "one")
+    ann.disk.unlink(ann.copy.path("files/a"))
+    ann.disk.mkdir(ann.copy.path("files/a"))
+    assert [path for path, _ in ann.push().failures] == ["files/a"]
+    bob.pull()
+    assert sorted(path for path in bob.files() if path.startswith("files/")) == ["files/b"]
+    ann.disk.rmdir(ann.copy.path("files/a"))
+    ann.write_file("files/a", "a")
+    assert ann.push().failures == []
+    assert ann.copy.read("files/a") == b"a"
+
+
+def test_40_pending_work_of_another_namespace_is_not_pushed(tmp_path: Path) -> None:
+    """What a repo left pending without a namespace is published neither in the namespace that it uses now nor lost."""
+    office = Office(tmp_path, MemoryStore(SystemClock()))
+    solo = office.member("ann", namespace="")
+    with solo.process() as repo:
+        repo.leave_pending()
+        repo.data.put("m", "state", io.BytesIO(b"of solo"))
+    ann = Member(office, solo.directory, "infra")
+    with ann.process() as repo:
+        repo.namespaces.set("infra")
+    with ann.process() as repo:
+        repo.data.put("m", "other", io.BytesIO(b"of infra"))
+        assert repo.synchroniser.sync(SyncOptions()).pushed == 0
+    bodies = [office.store.get(info.key).body for info in office.store.list("")]
+    assert b"of infra" in bodies
+    assert b"of solo" not in bodies
+    with ann.process() as repo:
+        repo.namespaces.unset()
+    with solo.process() as repo:
+        assert b"".join(repo.data.read(repo.data.get("m", "state"))) == b"of solo"
+        assert repo.synchroniser.sync(SyncOptions()).pushed > 0
+
+
+def test_49_clones_of_one_machine_share_no_copy(tmp_path: Path) -> None:
+    """Two repos of one machine keep what they fetch and what is pending each in its own directory."""
+    office = Office(tmp_path, MemoryStore(SystemClock()))
+    ann, bob = office.member("ann"), office.member("bob")
+    with ann.process() as repo:
+        repo.leave_pending()
+        repo.data.put("m", "state", io.BytesIO(b"pending"))
+    with bob.process() as repo:
+        assert repo.synchroniser.pending() == []
+        assert repo.synchroniser.sync(SyncOptions(hydrate=True)).pushed == 0
+    assert bob.tree() == {}
+    assert b"pending" in ann.tree().values()
