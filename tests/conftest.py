@@ -11,6 +11,7 @@ import pytest
 EXTENDED = frozenset(
     {
         "cli/test_following.py",
+        "cli/test_foreign_content.py",
         "cli/test_history.py",
         "cli/test_bucket_structural.py",
         "cli/test_hostile_bucket.py",

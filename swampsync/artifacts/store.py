@@ -144,6 +144,16 @@ class ArtifactStore:
 
         return open_content(self._tree, model, metadata)
 
+    def open_here(self, model: Model, metadata: Metadata) -> BinaryIO:
+        """Open a version's content if that takes no request to a bucket.
+
+        Raises:
+            NotFound: It is not here.
+        """
+        from swampsync.artifacts.read import open_content
+
+        return open_content(self._tree, model, metadata)
+
     def scan(self, model: Model, name: str) -> ArtifactScan:
         """Scan an artifact: whole versions, incomplete ones, the marker, problems."""
         return scan_artifact(self._tree.disk, self._tree.artifact_path(model, name))

@@ -77,6 +77,7 @@ _PARSERS: Final[dict[str, Callable[[str, str], NewValue]]] = {
     "datastore.exclude": _texts,
     "datastore.hydrationStrategy": _text,
     "datastore.autoSync": _flag,
+    "datastore.cacheLimit": _text,
     "datastore.syncTimeoutMs": _number,
     "datastore.config.region": _text,
     "datastore.config.endpoint": _text,

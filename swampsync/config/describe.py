@@ -20,6 +20,7 @@ def describe_settings(config: RepoConfig) -> list[Setting]:
         ("datastore.exclude", "exclude", config.exclude),
         ("datastore.hydrationStrategy", "hydrationStrategy", config.hydration.value),
         ("datastore.autoSync", "autoSync", config.auto_sync),
+        ("datastore.cacheLimit", "cacheLimit", config.cache_limit),
         ("datastore.syncTimeoutMs", "syncTimeoutMs", config.sync_timeout_ms),
         ("lockTimeoutMs", "lockTimeoutMs", config.lock_timeout_ms),
     ]

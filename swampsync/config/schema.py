@@ -54,6 +54,7 @@ DATASTORE_KEYS: Final = frozenset(
         "hydrationStrategy",
         "namespace",
         "autoSync",
+        "cacheLimit",
         "syncTimeoutMs",
     }
 )

@@ -22,6 +22,7 @@ from swampsync.config.environment import (
 from swampsync.config.exclude import ExcludeRules
 from swampsync.config.namespace_choice import NamespaceChoice, resolve_namespace
 from swampsync.config.schema import LOG_LEVELS, ConfigWarning, SettingReader, find_unknown_keys
+from swampsync.config.sizes import CACHE_LIMIT, read_cache_limit
 from swampsync.config.tier import read_directories, read_exclude
 from swampsync.disk import Disk
 from swampsync.errors import InvalidInput
@@ -95,6 +96,7 @@ class RepoConfig:
         lock_timeout_ms: How long to wait for a lock.
         sync_timeout_ms: How long one direction of a sync may take.
         swamp_home: swamp's own directory; `None` without a home directory.
+        cache_limit: How many bytes of it are kept.
         cache_dir: Where fetched content of others is kept if `SWAMP_HOME` says so; else the platform decides.
         origins: Who set each value, by the setting's name.
         warnings: What is probably not meant.
@@ -116,6 +118,7 @@ class RepoConfig:
     sync_timeout_ms: int
     swamp_home: str | None
     cache_dir: str | None
+    cache_limit: int
     origins: Mapping[str, Origin]
     warnings: tuple[ConfigWarning, ...]
 
@@ -171,6 +174,7 @@ def make_config(document: ConfigDocument, *, repo_dir: str, environ: Mapping[str
         origins["hydrationStrategy"] = Origin(datastore.source)
     auto_sync = reader.flag("datastore", "autoSync")
     origins["autoSync"] = _file_or_default(reader, "datastore", "autoSync")
+    origins["cacheLimit"] = _file_or_default(reader, *CACHE_LIMIT)
     origins["autoGc"] = _file_or_default(reader, "autoGc")
     origins["directories"] = _file_or_default(reader, "datastore", "directories")
     origins["exclude"] = _file_or_default(reader, "datastore", "exclude")
@@ -193,6 +197,7 @@ def make_config(document: ConfigDocument, *, repo_dir: str, environ: Mapping[str
         sync_timeout_ms=sync_timeout,
         swamp_home=find_swamp_home(environ),
         cache_dir=posixpath.join(environ[HOME], "cache") if environ.get(HOME) else None,
+        cache_limit=read_cache_limit(reader),
         origins=origins,
         warnings=(*find_unknown_keys(document), *datastore.warnings),
     )

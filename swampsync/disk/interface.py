@@ -119,6 +119,10 @@ class Disk(Protocol):
         """Rename, replacing an existing file in one step."""
         ...
 
+    def touch(self, path: str) -> None:
+        """Set a file's modification time to now."""
+        ...
+
     def unlink(self, path: str) -> None:
         """Remove a file or link."""
         ...

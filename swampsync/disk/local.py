@@ -117,6 +117,10 @@ class LocalDisk:
         """Rename, replacing an existing file."""
         os.replace(source, target)
 
+    def touch(self, path: str) -> None:
+        """Set a file's modification time to now."""
+        os.utime(path)
+
     def unlink(self, path: str) -> None:
         """Remove a file or link."""
         os.unlink(path)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from swampsync.artifacts.model import Model
+from swampsync.artifacts.names import find_name_problem
 from swampsync.errors import Conflict, NotFound
 from swampsync.namespace import Namespace, parse_scoped_name
 from swampsync.repo.parts import Parts
+
+# Before a model's name: in any namespace, if only one has what is looked for.
+ANYWHERE: Final = "*:"
 
 
 class ModelFinder:
@@ -30,6 +36,36 @@ class ModelFinder:
     def _namespace_of(self, text: str) -> Namespace:
         scoped, _ = parse_scoped_name(text)
         return self._parts.namespace if scoped is None else scoped
+
+    def find_owner(self, text: str, name: str, *, is_cached: bool = False) -> tuple[Namespace, Model]:
+        """Find the model that an artifact belongs to; `*:model` is whichever catalogued namespace's has the artifact.
+
+        Raises:
+            NotFound: No model goes by that name or id, or none of them has the artifact.
+            Conflict: Several namespaces have it, which the message names.
+        """
+        if not text.startswith(ANYWHERE):
+            return self.find_model(text, is_cached=is_cached)
+        wanted = text[len(ANYWHERE) :]
+        found = []
+        known = self._parts.other_namespaces() | {self._parts.home, self._parts.namespace}
+        for namespace in sorted(known) if find_name_problem(name) is None else ():
+            model = self._find_in(namespace, wanted, is_cached=is_cached)
+            if model is not None and self._parts.store_of(namespace).list_versions(model, name):
+                found.append((namespace, model))
+        if len(found) > 1:
+            shown = ", ".join(f"`{namespace}:{wanted}`" for namespace, _ in found)
+            raise Conflict(
+                f"several namespaces have `{name}` of a model `{wanted}`: {shown}",
+                hint=f"name one: {found[0][0]}:{wanted}",
+            )
+        if not found:
+            raise NotFound(
+                f'Data not found: "{name}" for model "{wanted}" in any namespace that was looked at',
+                hint="swamp datastore sync --all",
+                key=name,
+            )
+        return found[0]
 
     def _find_in(self, namespace: Namespace, name: str, *, is_cached: bool) -> Model | None:
         if namespace == self._parts.home:

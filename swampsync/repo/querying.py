@@ -43,18 +43,11 @@ class TreeContent:
 
     def read_content(self, row: CatalogRow) -> bytes | None:
         """Return the content of a version, or nothing if it is not here or damaged."""
-        from swampsync.artifacts.store import ArtifactStore  # loaded where content is read
-
         model, store = self._place(row)
         try:
             metadata = store.read(model, row.data_name, version=row.version)
-            # The method of the plain tree reads what is here; the one of a bucket's copy fetches the rest.
-            opened = (
-                store.open_content(model, metadata)
-                if self._fetches
-                else ArtifactStore.open_content(store, model, metadata)
-            )
-            with opened as stream:
+            opener = store.open_content if self._fetches else store.open_here
+            with opener(model, metadata) as stream:
                 return stream.read()
         except NotFound:
             return None
@@ -189,6 +182,8 @@ class QueryRunner:
         if not model.startswith("*:"):
             scope, _ = parse_scoped_name(model)
             bound = (own if scope is None else scope).name
+            if scope is not None and self._parts.config.is_remote and not is_cached:
+                self._parts.syncing.follow(scope, is_asked_for=True)
         if not is_cached:
             self._follow(bound)
         with self._parts.catalog.database.reader() as connection:

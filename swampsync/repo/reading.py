@@ -35,7 +35,7 @@ class DataReader(ModelFinder):
             NotFound: There is no such model, artifact or version.
             Unavailable: The datastore's directory is gone, although it held data.
         """
-        namespace, owner = self.find_model(model, is_cached=is_cached)
+        namespace, owner = self.find_owner(model, name, is_cached=is_cached)
         missing = NotFound(
             f'Data not found: "{name}" for model "{model}"' + (f" (version {version})" if version is not None else ""),
             hint=f"swamp data list {model}",
@@ -96,7 +96,7 @@ class DataReader(ModelFinder):
         Raises:
             NotFound: There is no such model or artifact.
         """
-        namespace, owner = self.find_model(model)
+        namespace, owner = self.find_owner(model, name)
         found: list[Metadata] = []
         if find_name_problem(name) is None:
             found = list(self._parts.store_of(namespace).history(owner, name, follow=follow))

@@ -14,9 +14,11 @@ from swampsync.repo.sync_report import SyncOptions, SyncReport
 from swampsync.sync.pending import PendingEntry
 
 if TYPE_CHECKING:
+    from swampsync.catalog.files import FileRecord
     from swampsync.repo.following import Follower
     from swampsync.sync.applying import Applied
     from swampsync.sync.following import FollowedNamespace
+    from swampsync.sync.hydrate import Hydrated
     from swampsync.sync.status import SyncStatus
     from swampsync.sync.syncer import Syncer
 
@@ -96,13 +98,23 @@ class Synchroniser:
         wants_all = options.hydrate if options.hydrate is not None else self._parts.config.hydration is Hydration.FULL
         if options.predicate:
             records = [r for path in self._matches(options.predicate) if (r := self._find(path)) is not None]
-            hydrated = self._syncer.hydrate(records, progress=progress, check=check)
-        elif wants_all:
-            hydrated = self._syncer.hydrate(progress=progress, check=check)
+            hydrated = self._fetch(records, progress, check)
+        elif options.hydrate or (wants_all and not self._parts.syncing.foreign.includes(self._parts.namespace)):
+            hydrated = self._fetch(None, progress, check)
         else:
             return
         report.fetched = hydrated.files
         report.failures += hydrated.failures
+
+    def _fetch(self, records: list[FileRecord] | None, progress: Progress, check: Callable[[], None]) -> Hydrated:
+        """Fetch files, or everything: into the local copy, or into the cache if it is another namespace's."""
+        parts = self._parts
+        content = parts.syncing.foreign.content_of(parts.namespace)
+        if content is None:
+            return self._syncer.hydrate(records, progress=progress, check=check)
+        if records is None:
+            records = list(parts.state.files.all(parts.namespace.name))
+        return content.fetch(records, progress=progress, check=check)
 
     def _find(self, path: str) -> Any:
         record = self._parts.state.files.find(self._parts.namespace.name, path)

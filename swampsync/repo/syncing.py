@@ -24,6 +24,7 @@ from swampsync.sync.pending import Op, PendingWork
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from swampsync.repo.foreign import Foreign
     from swampsync.repo.parts import Parts
     from swampsync.sync.clone import Clone
     from swampsync.sync.push import Pushed
@@ -78,6 +79,13 @@ class Syncing:
         return getattr(self._parts.config.datastore, "concurrency", None) or DEFAULT_CONCURRENCY
 
     @cached_property
+    def foreign(self) -> Foreign:
+        """Content of other namespaces."""
+        from swampsync.repo.foreign import Foreign
+
+        return Foreign(self._parts)
+
+    @cached_property
     def lock(self) -> CloneLock:
         """The clone's lock: all namespaces share one copy and one state."""
         parts = self._parts
@@ -122,9 +130,14 @@ class Syncing:
 
     def store_of(self, namespace: Namespace) -> RemoteStore:
         """Return the version tree of a namespace."""
+        syncer, content = self.syncer_of(namespace), self.foreign.content_of(namespace)
+        if content is not None:
+            from swampsync.sync.foreign_store import ForeignStore
+
+            return ForeignStore(syncer, content)
         from swampsync.sync.remote_store import RemoteStore
 
-        return RemoteStore(self.syncer_of(namespace))
+        return RemoteStore(syncer)
 
     def find_again(self, namespace: Namespace, model: Model, metadata: Metadata) -> Metadata:
         """Return a version that was just written as it is now: publishing may have given it another number."""
@@ -156,14 +169,16 @@ class Syncing:
         is_known = self._parts.state.positions.find(namespace.name) is not None
         is_foreign = namespace != self._parts.home
         if not is_known or (is_foreign and (is_asked_for or namespace == self._parts.namespace)):
-            self.syncer_of(namespace).pull(check=self.deadline())
+            self.look_at(namespace, check=self.deadline())
         else:
             self._ensure_catalogued(namespace)
         self._followed.add(namespace.name)
 
     def look_at(self, namespace: Namespace, *, check: Callable[[], None]) -> int:
         """Look at a namespace's log; return how many commits came."""
+        is_new = self._parts.state.positions.find(namespace.name) is None
         pulled = self.syncer_of(namespace).pull(check=check)
+        self.foreign.settle(namespace, is_new=is_new and pulled.position.seq == 0)
         self._followed.add(namespace.name)
         return pulled.commits
 

@@ -128,10 +128,14 @@ class RemoteStore(ArtifactStore):
         Raises:
             NotFound: The version is gone.
         """
+        self._require(model, metadata)
+        return super().open_content(model, metadata)
+
+    def _require(self, model: Model, metadata: Metadata) -> None:
+        """Make sure that the local copy holds a version whole."""
         relative = f"{Layout.version_path(model.type, model.id, metadata.name, metadata.version)}/{RAW_NAME}"
         if self._syncer.require(relative) is None:
             raise NotFound(f"version {metadata.version} of `{metadata.name}` is gone", key=relative)
-        return super().open_content(model, metadata)
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -244,7 +248,7 @@ class RemoteStore(ArtifactStore):
         for name in (old, new):
             versions = self.scan(model, name).versions
             if versions:
-                self.open_content(model, versions[-1]).close()
+                self._require(model, versions[-1])
         done = super().rename(model, old, new, floors=floors, check=check)
         self._syncer.record_versions(model, [done.new, done.tombstone], kind="rename")
         return done

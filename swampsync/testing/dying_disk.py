@@ -87,6 +87,10 @@ class DyingDisk:
         """See `Disk`."""
         self.spend().rename(source, target)
 
+    def touch(self, path: str) -> None:
+        """See `Disk`."""
+        self.spend().touch(path)
+
     def unlink(self, path: str) -> None:
         """See `Disk`."""
         self.spend().unlink(path)

@@ -167,6 +167,12 @@ class MemoryDisk:
             self._machine.touch(parent)
             self._machine.touch(new_parent)
 
+    def touch(self, path: str) -> None:
+        """Set a file's modification time to now."""
+        with self._machine.lock:
+            self._machine.tick()
+            self._machine.touch(self._file(path))
+
     def unlink(self, path: str) -> None:
         """Remove a file or link."""
         with self._machine.lock:
