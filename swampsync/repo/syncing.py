@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from swampsync._version import __version__
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
 from swampsync.backends.base import NotConnected
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from swampsync.repo.foreign import Foreign
     from swampsync.repo.parts import Parts
-    from swampsync.sync.clone import Clone
     from swampsync.sync.push import Pushed
     from swampsync.sync.push_plan import PushLimits
     from swampsync.sync.remote_store import RemoteStore
@@ -102,31 +100,13 @@ class Syncing:
         """Return the clone of a namespace."""
         known = self._syncers.get(namespace.name)
         if known is None:
+            from swampsync.repo.cloning import make_clone
             from swampsync.sync.syncer import Syncer
 
-            known = self._syncers[namespace.name] = Syncer(self._make_clone(namespace), self.lock)
+            known = self._syncers[namespace.name] = Syncer(
+                make_clone(self._parts, namespace, pool=self.pool, concurrency=self._concurrency), self.lock
+            )
         return known
-
-    def _make_clone(self, namespace: Namespace) -> Clone:
-        from swampsync.log.log import Log
-        from swampsync.sync.clone import Clone
-
-        parts, world = self._parts, self._parts.world
-        holder = parts.keeper_parts.holder
-        return Clone(
-            Log(parts.remote.store_of(namespace), parts.layout.of(namespace), self.pool),
-            world.disk,
-            world.clock,
-            world.rng,
-            world.new_id,
-            parts.state,
-            parts.catalog,
-            parts.config.repo_id or "",
-            holder.name,
-            f"swampsync/{__version__}",
-            self.pool,
-            self._concurrency,
-        )
 
     def store_of(self, namespace: Namespace) -> RemoteStore:
         """Return the version tree of a namespace."""
