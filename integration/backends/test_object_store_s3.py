@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from swampsync.backends.s3 import S3Store, detect_etag_quoting
+from swampsync.backends.s3 import S3Store
+from swampsync.backends.s3_quoting import detect_etag_quoting
 from swampsync.backends.s3_settings import ETagQuoting
 from swampsync.layout import ObjectKey
 from swampsync.testing.s3_side_channel import S3Server, S3Suite
