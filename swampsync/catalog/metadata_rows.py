@@ -64,6 +64,12 @@ class MetadataRows:
         with self._database.read() as connection:
             return [MetadataRow._make(row) for row in connection.execute(sql, key)]
 
+    def models(self, namespace: str) -> list[tuple[str, str]]:
+        """List the models of a namespace: type and id."""
+        sql = "SELECT DISTINCT type_normalized, model_id FROM metadata WHERE namespace = ?"
+        with self._database.read() as connection:
+            return [(kind, identifier) for kind, identifier in connection.execute(sql, (namespace,))]
+
     def remove(self, versions: Iterable[tuple[ArtifactKey, int]]) -> None:
         """Forget versions."""
         with self._database.atomic() as connection:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.cli.console import count, format_size
 from swampsync.cli.namespace import warn_of_underscore
 from swampsync.errors import printable
 
@@ -63,34 +62,42 @@ def setup_filesystem(
         str | None, typer.Option("--directories", metavar="A,B", help="Subdirectories that go there.")
     ] = None,
     skip_migration: Annotated[bool, typer.Option("--skip-migration", help="Leave existing data where it is.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would move, and write nothing.")] = False,
 ) -> int:
-    """Keep data in a directory that repos share; existing data moves there."""
+    """Keep data in a directory that repos share; existing data moves there, out of a bucket too."""
+    from swampsync.cli.opening import open_repo
+    from swampsync.cli.setup_report import Bars, describe_files, show_errors, show_old_place, show_preview
+    from swampsync.repo.setup_filesystem import DirectoryChoice
+
     wanted = tuple(part.strip() for part in directories.split(",") if part.strip()) if directories is not None else None
     # The flag names the namespace to set up, not one to act in before it exists.
     chosen, cli.common.namespace = cli.common.namespace, None
-    with cli.repo() as repo, cli.console.progress("Copying") as bar:
+    if dry_run:
+        choice = DirectoryChoice(path=path, directories=wanted, namespace=chosen, skips_migration=skip_migration)
+        with open_repo(cli) as repo:
+            return show_preview(cli, repo.datastore.plan_filesystem(choice))
+    with open_repo(cli) as repo, Bars(cli) as bars:
         result = repo.datastore.setup_filesystem(
-            path, directories=wanted, namespace=chosen, skip_migration=skip_migration, progress=bar
+            path, directories=wanted, namespace=chosen, skip_migration=skip_migration, progress=bars.on_move
         )
     if chosen is not None:
         warn_of_underscore(cli.console, chosen)
     if cli.console.is_json:
         cli.console.document(result.to_json())
-    else:
-        for warning in result.warnings:
-            cli.console.warn(printable(str(warning["message"])))
-        cli.console.line("Datastore Setup Complete")
-        for label, value in (
-            ("Type", "filesystem"),
-            ("Path", result.path),
-            ("Namespace", result.namespace),
-            ("Files", f"{result.files} copied ({format_size(result.size)})"),
-            ("Dirs", ", ".join(result.directories)),
-        ):
-            if value:
-                cli.console.line(printable(f"  {label + ':':<10} {value}"))
-        for error in result.errors:
-            cli.console.warn(printable(error))
-        if result.errors:
-            cli.console.note(f"{count(len(result.errors), 'error')}: the configuration was left as it was")
-    return 1 if result.errors else 0
+        return 1 if result.errors else 0
+    for warning in result.warnings:
+        cli.console.warn(printable(str(warning["message"])))
+    if show_errors(cli, result.errors):
+        return 1
+    cli.console.line("Datastore Setup Complete")
+    for label, value in (
+        ("Type", "filesystem"),
+        ("Path", result.path),
+        ("Namespace", result.namespace),
+        ("Files", describe_files(result.moved)),
+        ("Dirs", ", ".join(result.directories)),
+    ):
+        if value:
+            cli.console.line(printable(f"  {label + ':':<10} {value}"))
+    show_old_place(cli, result.source)
+    return 0

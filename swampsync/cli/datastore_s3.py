@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swampsync.cli.command import Cli, command
+from swampsync.cli.setup_report import Bars, describe_files, show_errors, show_old_place, show_preview
 from swampsync.errors import printable
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ def setup_s3(
         typer.Option("--request-timeout", metavar="SECONDS", help="How long the server may be silent.", min=1, max=600),
     ] = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Do not sign requests.")] = False,
-) -> None:
-    """Keep data in a bucket that repos share; access and the store's promises are proven first."""
+    skip_migration: Annotated[bool, typer.Option("--skip-migration", help="Leave existing data where it is.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would move, and write nothing.")] = False,
+) -> int:
+    """Keep data in a bucket that repos share; access is proven first, and existing data moves there."""
     from swampsync.cli.opening import open_repo
     from swampsync.config.environment import collapse_home
     from swampsync.repo.setup_s3 import BucketChoice
@@ -85,25 +88,25 @@ def setup_s3(
         hydration=hydration,
         creates_bucket=create_bucket,
         joins=join,
+        skips_migration=skip_migration,
     )
-    with open_repo(cli, needs_bucket=True) as repo, cli.console.progress("Checking") as bar:
-        done = 0
-
-        def on_check(_name: str) -> None:
-            nonlocal done
-            done += 1
-            bar(done, None)
-
-        result = repo.datastore.setup_s3(choice, on_check=on_check)
+    if dry_run:
+        with open_repo(cli, needs_bucket=True) as repo:
+            return show_preview(cli, repo.datastore.plan_s3(choice))
+    with open_repo(cli, needs_bucket=True) as repo, Bars(cli) as bars:
+        result = repo.datastore.setup_s3(choice, on_check=bars.on_check, progress=bars.on_move)
     if cli.console.is_json:
         cli.console.document(result.to_json())
-        return
-    _show(cli, result)
+    else:
+        _show(cli, result)
+    return 1 if result.errors else 0
 
 
 def _show(cli: Cli, result: BucketSetup) -> None:
     for warning in result.warnings:
         cli.console.warn(printable(str(warning["message"])))
+    if show_errors(cli, result.errors):
+        return
     kept = sum(promise.result.value == "kept" for promise in result.report.promises)
     cli.console.line("Datastore Setup Complete")
     for label, value in (
@@ -113,7 +116,10 @@ def _show(cli: Cli, result: BucketSetup) -> None:
         ("Bucket", "created" if result.is_created else ""),
         ("Namespace", result.namespace or "(solo)"),
         ("Hydration", result.hydration),
+        ("Files", describe_files(result.moved)),
+        ("Dirs", ", ".join(result.moved.plan.directories)),
         ("Promises", f"{kept} kept (all of them: swamp doctor backend)"),
     ):
         if value:
             cli.console.line(printable(f"  {label + ':':<10} {value}"))
+    show_old_place(cli, result.source)

@@ -20,7 +20,7 @@ from swampsync.layout import Layout
 CHUNK_BYTES: Final = 1 << 20
 
 # Never moved: the local databases that swamp's own set-up litters datastores with, locks, and temporary files.
-_LOCAL_PREFIXES: Final = ("_catalog.db", "_sync.db")
+_LOCAL_PREFIXES: Final = ("_catalog.db", "_sync.db", "_sync.lock")
 
 
 @dataclass(frozen=True, slots=True)

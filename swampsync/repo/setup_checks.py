@@ -1,66 +1,92 @@
-"""What refuses a set-up before anything is written: data that would be left behind, and a store that lies."""
+"""What refuses a set-up before anything is written: other people's data, and a store that lies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import islice
 from typing import Final
 
+from swampsync.artifacts.scan import walk_models
+from swampsync.artifacts.tree import no_check
 from swampsync.errors import Conflict, Refused
 from swampsync.layout import Layout
 from swampsync.maintenance.doctor_report import DoctorReport, Result
+from swampsync.maintenance.moving_copies import digest_of
+from swampsync.maintenance.moving_in import DirectoryTarget
+from swampsync.maintenance.moving_items import MoveTally
+from swampsync.maintenance.moving_out import TreeSource
 from swampsync.maintenance.relocate import holds_files
 from swampsync.namespace import Namespace
 from swampsync.registry.bucket import BucketRegistry
 from swampsync.repo.parts import Parts
 
 _CONDITIONS: Final = ("create-only", "create-only-race", "if-match", "if-match-race")
+_SHOWN: Final = 3
 
 
-def require_empty_repo(parts: Parts, target: Parts) -> None:
-    """Make sure that nothing would be left behind: moving data into a bucket is not possible yet.
+def require_no_stale_copy(written: Parts, target: Parts) -> None:
+    """Make sure that no local copy of some former bucket lies where the new one's goes.
 
     Raises:
-        Refused: The repo has data.
+        Refused: One does; nobody knows whether all of it was published.
     """
+    layout = target.layout
+    held = [subdir for subdir in layout.subdirs if holds_files(target.world.disk, layout.datastore_path(subdir))]
+    if held and not written.config.is_remote:
+        raise Refused(
+            f"`{layout.root}` holds the local copy of a bucket that was used before ({', '.join(held)})",
+            hint=f"when nothing in it is needed any more: mv {layout.base} {layout.base}.old",
+            key=layout.root,
+        )
+
+
+# --- a directory ---------------------------------------------------------------------------------------------
+
+
+def require_own_place(written: Parts, target: Parts) -> None:
+    """Make sure that data without a namespace does not get among another project's.
+
+    A directory does not say whose it is: the models do, whose ids no two projects share. Where there are none, one file
+    that is there and here tells.
+
+    Raises:
+        Refused: Another project's data lies there; what, is said.
+    """
+    layout, disk = target.layout, target.world.disk
+    if not layout.namespace.is_solo:
+        return
+    held = [subdir for subdir in layout.subdirs if holds_files(disk, layout.datastore_path(subdir))]
+    if not held:
+        return
+    theirs = _models(target, layout)
+    ours = _models(written, written.layout) | {
+        (model.type, model.id) for model in written.list_definitions(written.namespace)
+    }
+    foreign = sorted(theirs - ours)
+    if not foreign and (theirs or _shares_a_file(written, target)):
+        return
+    models = ", ".join(f"{kind} {identifier}" for kind, identifier in foreign[:_SHOWN])
+    more = " …" if len(foreign) > _SHOWN else ""
+    what = f"models that are not this repo's: {models}{more}" if foreign else f"data: {', '.join(held)}"
+    raise Refused(
+        f"`{layout.base}` holds data of another project ({what})",
+        hint="take a namespace of your own there: add --namespace NAME",
+        key=layout.base,
+    )
+
+
+def _models(parts: Parts, layout: Layout) -> set[tuple[str, str]]:
     if parts.config.is_remote:
-        require_empty_bucket(parts)
-    held = _held(parts, target.layout, parts.layout.resolve)
-    if held:
-        raise Refused(
-            f"this repo holds data ({', '.join(held)}), and moving data into a bucket is not possible yet",
-            hint="set the bucket up in a repo without data, or: swamp datastore setup filesystem --path DIR",
-            key=parts.layout.base,
-        )
-    held = _held(parts, target.layout, target.layout.datastore_path)
-    if held:
-        raise Refused(
-            f"`{target.layout.root}` holds the local copy of a bucket that was used before ({', '.join(held)})",
-            hint=f"when nothing in it is needed any more: mv {target.layout.base} {target.layout.base}.old",
-            key=target.layout.root,
-        )
+        keys = parts.state.metadata.models(layout.namespace.name)
+        return set(keys)
+    disk = parts.world.disk
+    return {(kind, identifier) for root in layout.data_roots() for kind, identifier, _ in walk_models(disk, root)}
 
 
-def require_empty_bucket(parts: Parts) -> None:
-    """Make sure that nothing would be left behind in the bucket that is used now.
-
-    Raises:
-        Refused: It holds commits, or its local copy holds files.
-    """
-    prefix = parts.layout.prefix_of("_log")
-    held = _held(parts, parts.layout, parts.layout.datastore_path)
-    if any(True for _ in islice(parts.remote.unguarded.list(prefix), 1)):
-        held = [f"{parts.datastore_place}/{prefix}", *held]
-    if held:
-        raise Refused(
-            f"`{parts.datastore_place}` holds data ({', '.join(held)}), and moving data out of a bucket is not"
-            " possible yet",
-            hint="keep this repo on its bucket, and set up another one: swamp repo init",
-        )
-
-
-def _held(parts: Parts, layout: Layout, locate: Callable[[str], str]) -> list[str]:
-    return [subdir for subdir in layout.subdirs if holds_files(parts.world.disk, locate(subdir))]
+def _shares_a_file(written: Parts, target: Parts) -> bool:
+    disk = target.world.disk
+    layout = target.layout
+    there = DirectoryTarget(disk, layout, MoveTally(), check=no_check)
+    source = TreeSource(disk, written.layout, layout)
+    return any(there.holds_content(file.relative, digest_of(disk, file.path)) for file in source.files())
 
 
 # --- the bucket ----------------------------------------------------------------------------------------------

@@ -1,30 +1,34 @@
 """`datastore setup s3`: use a bucket from now on.
 
 Everything that may fail comes before the first write that means anything: what was asked is checked, the bucket is
-reached, what lies there is looked at, and the store proves its promises. Then the namespace is claimed and, last, the
-configuration written. Killed in between, the same command goes on: the claim is this repo's already.
+reached, what lies there is looked at, and the store proves its promises. Then the namespace is claimed, the data moves
+(`setup_move.py`), and the configuration is written. Killed in between, the same command goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from swampsync.config.config_file import write_config_file
 from swampsync.config.datastore import S3_TYPE, S3Settings
 from swampsync.config.document import ConfigDocument, NewValue
-from swampsync.config.environment import DATASTORE, NAMESPACE
+from swampsync.config.environment import DATASTORE
 from swampsync.config.settings import Flags, make_config
 from swampsync.errors import InvalidInput
 from swampsync.maintenance.doctor_backend import Thoroughness
 from swampsync.maintenance.doctor_report import DoctorReport
+from swampsync.maintenance.moving import Progress
 from swampsync.namespace import Namespace
 from swampsync.repo.bucket_probe import keep_report, probe_bucket
 from swampsync.repo.parts import Parts
-from swampsync.repo.setup_checks import check_claim, require_empty_repo, require_promises
+from swampsync.repo.setup_checks import check_claim, require_no_stale_copy, require_promises
+from swampsync.repo.setup_move import Move, Moved, finish_interrupted, warn_of_missing
+from swampsync.repo.setup_parts import open_by, open_written, own_environ
+from swampsync.repo.setup_preview import SetupPreview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class BucketChoice:
         hydration: `full` or `lazy`; `None` leaves it as configured.
         creates_bucket: Whether the bucket is made if it does not exist.
         joins: Whether the namespace is another repo's, which this one becomes a member of.
+        skips_migration: Whether existing data stays where it is.
     """
 
     config: dict[str, str | int | bool]
@@ -44,6 +49,7 @@ class BucketChoice:
     hydration: str | None = None
     creates_bucket: bool = False
     joins: bool = False
+    skips_migration: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +65,23 @@ class BucketSetup:
     is_created: bool
     report: DoctorReport
     warnings: tuple[dict[str, Any], ...]
+    moved: Moved = field(default_factory=Moved)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What could not be moved; the configuration is as it was then."""
+        return self.moved.errors()
 
     def to_json(self) -> dict[str, Any]:
         """Make the document that `datastore setup s3` prints; swamp's keys first."""
         document: dict[str, Any] = {
             "type": S3_TYPE,
             "path": self.url,
-            "filesCopied": 0,
-            "filesPulled": 0,
-            "bytesCopied": 0,
-            "directoriesMigrated": [],
-            "errors": [],
+            "filesCopied": self.moved.tally.files,
+            "filesPulled": self.moved.pulled,
+            "bytesCopied": self.moved.tally.size,
+            "directoriesMigrated": list(self.moved.plan.directories),
+            "errors": list(self.errors),
         }
         if self.namespace:
             document["namespace"] = self.namespace
@@ -89,30 +101,55 @@ class BucketSetup:
         }
 
 
-def setup_s3(parts: Parts, choice: BucketChoice, *, on_check: Callable[[str], None] | None = None) -> BucketSetup:
-    """Prove access to a bucket, claim a namespace there, and use it from now on.
+def setup_s3(
+    parts: Parts,
+    choice: BucketChoice,
+    *,
+    on_check: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
+) -> BucketSetup:
+    """Prove access to a bucket, claim a namespace there, move the data, and use it from now on.
 
     Args:
         parts: Of the repo as it is configured now.
         choice: What was asked for.
         on_check: Told the name of each check of the store as it begins.
+        progress: Of the move, called with the count done and the total.
 
     Raises:
         InvalidInput: A setting cannot be used.
         BucketNotFound: There is no such bucket.
         AccessDenied: It may not be used.
-        Refused: The repo has data, other people's objects lie in that place, or the store breaks a promise that
-            sharing it rests on.
+        Refused: Other people's objects lie in that place, the store breaks a promise that sharing it rests on, or
+            something that was never published would be left behind in another bucket.
         Conflict: Another repo owns the namespace.
         NotFound: The namespace to join is nobody's.
+        DataError: Not everything arrived; the old place is used as before.
+        LockTimeout: Somebody is writing.
         Unavailable: The server does not answer.
     """
-    # What the file says now, whatever SWAMP_DATASTORE says today: that is what will be replaced.
-    written = _open_by(parts, parts.config.document)
+    written = open_written(parts)
     target = _open_asked(parts, plan_configuration(parts, choice))
+    try:
+        return _setup(parts, written, target, choice, on_check=on_check, progress=progress)
+    finally:
+        written.close()
+        target.close()
+
+
+def _setup(
+    parts: Parts,
+    written: Parts,
+    target: Parts,
+    choice: BucketChoice,
+    *,
+    on_check: Callable[[str], None] | None,
+    progress: Progress | None,
+) -> BucketSetup:
+    finish_interrupted(written, target)
     is_same_place = _is_same_place(written, target)
     if not is_same_place:
-        require_empty_repo(written, target)
+        require_no_stale_copy(written, target)
     bucket = target.remote.bucket
     is_created = choice.creates_bucket and _create_bucket(target)
     # One try, so that a wrong address is said at once; then whose place it is, before a scratch object lies in it.
@@ -128,16 +165,27 @@ def setup_s3(parts: Parts, choice: BucketChoice, *, on_check: Callable[[str], No
     else:
         registry.claim(target.namespace, repo_id)
     keep_report(target, report, member=repo_id)
-    warnings = tuple(_warn(parts, target))
+    warnings = [*warn_of_missing(written), *_warn(parts, target)]
     document = plan_configuration(
         parts, choice, etag_quoting=report.etag_quoting, wants_checksums=bucket.wants_checksums()
     )
-    make_config(document, repo_dir=parts.config.repo_dir, environ=_own_environ(parts), flags=Flags())
-    write_config_file(parts.world.disk, document, replaces=parts.config.document)
-    if not is_same_place:
-        # The catalog knows the old place: its rows would be ghosts in the new one.
-        for name in parts.catalog.namespaces():
-            parts.forget(Namespace(name))
+    make_config(document, repo_dir=parts.config.repo_dir, environ=own_environ(parts), flags=Flags())
+
+    def write() -> None:
+        write_config_file(parts.world.disk, document, replaces=parts.config.document)
+
+    if is_same_place:
+        write()
+        moved = Moved()
+    else:
+        # Opened once more: what was found out about the server counts for the move already.
+        final = open_by(parts, document)
+        try:
+            move = Move(written, final, progress=progress)
+            moved = move.run(write, repo_id=repo_id, keeps_source=choice.skips_migration)
+        finally:
+            final.close()
+        warnings += moved.warnings()
     return BucketSetup(
         url=target.remote.settings.url,
         where=bucket.where,
@@ -147,8 +195,31 @@ def setup_s3(parts: Parts, choice: BucketChoice, *, on_check: Callable[[str], No
         source=written.datastore_place,
         is_created=is_created,
         report=report,
-        warnings=warnings,
+        warnings=tuple(warnings),
+        moved=moved,
     )
+
+
+def plan_s3(parts: Parts, choice: BucketChoice) -> SetupPreview:
+    """Say what setting up a bucket would move, and whether the place is free; writes nothing.
+
+    Raises:
+        SwampsyncError: See `setup_s3`; the store's promises are not looked at.
+    """
+    written = open_written(parts)
+    target = _open_asked(parts, plan_configuration(parts, choice))
+    try:
+        is_same_place = _is_same_place(written, target)
+        if not is_same_place:
+            require_no_stale_copy(written, target)
+        next(islice(target.remote.bucket.plain.list(target.layout.prefix_of("_log")), 1), None)
+        registry = target.remote.make_registry(target.layout)
+        check_claim(registry, target.namespace, parts.config.repo_id, joins=choice.joins)
+        plan = None if is_same_place or choice.skips_migration else Move(written, target).plan()
+        return SetupPreview.of(written, target, plan, (*warn_of_missing(written), *_warn(parts, target)))
+    finally:
+        written.close()
+        target.close()
 
 
 def plan_configuration(
@@ -184,21 +255,9 @@ def plan_configuration(
     return document
 
 
-def _own_environ(parts: Parts) -> dict[str, str]:
-    # What is written has to be right by itself, whatever these variables say today.
-    return {name: value for name, value in parts.environ.items() if name not in {DATASTORE, NAMESPACE}}
-
-
-def _open_by(parts: Parts, document: ConfigDocument) -> Parts:
-    config = make_config(document, repo_dir=parts.config.repo_dir, environ=_own_environ(parts), flags=Flags())
-    target = Parts(config, parts.world, parts.environ, parts.command, cache_dir=parts.cache_dir)
-    target.on_notice, target.on_wait = parts.on_notice, parts.on_wait
-    return target
-
-
 def _open_asked(parts: Parts, document: ConfigDocument) -> Parts:
     try:
-        return _open_by(parts, document)
+        return open_by(parts, document)
     except InvalidInput as error:
         # The line of a file that was never written would lead nobody anywhere.
         place, _, problem = error.message.partition("` ")
