@@ -10,7 +10,7 @@ from typing import Final
 
 from swampsync.catalog.state import SyncState
 
-# Of one place, whichever namespace; the last column of the second group is what the highest row of two is told by.
+# Of one place, whichever namespace.
 _OF_A_PLACE: Final = (
     "files",
     "metadata",
@@ -60,7 +60,7 @@ def inherit_highest(state: SyncState, *, old: str, new: str) -> None:
 
 
 def take_over(state: SyncState, other: SyncState, namespace: str) -> None:
-    """Take what another state knows of a namespace; part of the surrounding transaction."""
+    """Take what another state knows of a namespace, with no content here; part of the surrounding transaction."""
     with state.database.atomic() as connection:
         for table in _TAKEN_OVER:
             with other.database.read() as reading:
@@ -74,4 +74,5 @@ def take_over(state: SyncState, other: SyncState, namespace: str) -> None:
                     )
                 while rows := cursor.fetchmany(_ROWS_AT_ONCE):
                     connection.executemany(merge, rows)
+        connection.execute("UPDATE files SET state = 'remote' WHERE namespace = ?", (namespace,))
     state.feed.record_rebuild(namespace)

@@ -191,7 +191,10 @@ def _clean_leftover(disk: Disk, file: FileItem, target: MoveTarget, *, check: Ca
     """Remove what a killed clean-up left of a version, and the marker of an artifact that has none any more."""
     directory, _, name = file.path.rpartition("/")
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        beside = {entry.name for entry in disk.scandir(directory)}
+        entries = disk.scandir(directory)
+        beside = {
+            e.name for e in entries if e.kind is not Kind.DIRECTORY or not prune_empty(disk, f"{directory}/{e.name}")
+        }
         is_marker_only = name == LATEST_NAME and beside == {LATEST_NAME}
         is_half = name == RAW_NAME and METADATA_NAME not in beside
         if is_marker_only or (is_half and target.holds_content(file.relative, digest_of(disk, file.path))):

@@ -6,10 +6,10 @@ the new place already, and nothing that they wrote is touched.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 from swampsync.artifacts.tree import Tree
+from swampsync.catalog.files import FileState
 from swampsync.catalog.state import SyncState
 from swampsync.catalog.state_moves import inherit_highest, leave_place, take_over
 from swampsync.disk import Disk, Kind
@@ -42,15 +42,20 @@ def settle(target: Parts, journal: Journal, *, check: Callable[[], None]) -> Non
     elif journal.is_remote:
         _leave(target, journal)
     _catalogue(target, journal)
-    layout = target.layout
-    Tree(target.world.disk, target.world.clock, layout, target.world.new_id).remove(stage_directory(layout))
-    Journals(target.world.disk, layout).remove()
-    with contextlib.suppress(OSError):  # somebody else's file is in it
-        target.world.disk.rmdir(layout.local_path(DIRECTORY))
+    world, layout = target.world, target.layout
+    tree = Tree(world.disk, world.clock, layout, world.new_id)
+    tree.remove(stage_directory(layout))
+    Journals(world.disk, layout).remove()
+    tree.remove(layout.local_path(DIRECTORY))
 
 
 def _take_the_place(target: Parts, journal: Journal) -> None:
-    """Put the clone that was made ready where the repo's is, unless commands have begun one there."""
+    """Put the clone that was made ready where the repo's is.
+
+    First the state says what the new place has, none of it fetched; that is true whatever lies in the local copy. Then
+    the copies change places, and what came with the new one is noted. If commands ran after a kill, the state is theirs
+    and the local copy too: then only what they do not have yet is put there.
+    """
     new = target.namespace.name
     if not target.config.is_remote:
         if journal.is_remote:
@@ -58,21 +63,40 @@ def _take_the_place(target: Parts, journal: Journal) -> None:
             _leave(target, journal)
         inherit_highest(target.state, old=journal.namespace, new=new)
         return
+    world = target.world
+    path = f"{stage_directory(target.layout)}/.swamp/data/_sync.db"
     position = target.state.positions.find(new)
-    if position is not None and not (journal.is_remote and position.commit_id == journal.commit):
-        return
-    if journal.is_remote:
-        _put_aside(target)
-    world, staged = target.world, stage_directory(target.layout)
-    _move_entries(world.disk, stage_base(target.layout), target.layout.base)
-    path = f"{staged}/.swamp/data/_sync.db"
+    is_fresh = position is None or (journal.is_remote and position.commit_id == journal.commit)
     if not _is_there(world.disk, path):
-        if journal.is_remote:
+        if is_fresh and journal.is_remote:
             _leave(target, journal)
+            _put_aside(target)
         return
-    with SyncState.open(path, disk=world.disk, clock=world.clock, rng=world.rng) as other, target.state.atomic():
-        leave_place(target.state, old=journal.namespace, new=new)
-        take_over(target.state, other, new)
+    with SyncState.open(path, disk=world.disk, clock=world.clock, rng=world.rng) as staged:
+        if is_fresh:
+            with target.state.atomic():
+                leave_place(target.state, old=journal.namespace, new=new)
+                take_over(target.state, staged, new)
+            if journal.is_remote:
+                _put_aside(target)
+        _move_entries(world.disk, stage_base(target.layout), target.layout.base)
+        _note_what_came(target, staged)
+
+
+def _note_what_came(target: Parts, staged: SyncState) -> None:
+    """Note which content is here: files that are those of the clone that was made ready, by their signatures."""
+    disk, layout, files = target.world.disk, target.layout, target.state.files
+    with target.state.atomic():
+        for record in staged.files.all(layout.namespace.name):
+            known = files.find(record.namespace, record.path)
+            if known is None or known.state is not FileState.REMOTE or known.sha256 != record.sha256:
+                continue
+            try:
+                signature = disk.stat(layout.datastore_path(record.path)).signature
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if signature == record.signature:
+                files.put([record._replace(key=known.key)])
 
 
 def _leave(target: Parts, journal: Journal) -> None:

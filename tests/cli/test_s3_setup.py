@@ -101,6 +101,7 @@ def test_setup_says_what_it_did(swamp: Swamp, repo: Path, bucket: BucketPlace) -
         "  Bucket:    created\n"
         "  Namespace: infra\n"
         "  Hydration: full\n"
+        "  Files:     0 copied (0B)\n"
         "  Promises:  13 kept (all of them: swamp doctor backend)\n"
     )
     assert outcome.err == ""
@@ -131,15 +132,58 @@ def test_setup_without_a_bucket_or_rights_changes_nothing(swamp: Swamp, repo: Pa
     assert bucket.keys() == []
 
 
-def test_setup_with_data_is_refused_and_says_what_to_do(swamp: Swamp, repo: Path, bucket: BucketPlace) -> None:
-    """A repo that holds data keeps it: nothing is written here or there, and the refusal is honest."""
-    swamp(repo, "data", "put", "vpc", "state", stdin="1").ok()
-    outcome = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", "--json", env=bucket.env)
-    assert (outcome.status, outcome.error["code"]) == (1, "refused")
-    assert "this repo holds data (auto-definitions, data)" in outcome.error["error"]
-    assert "without data" in outcome.error["hint"]
+def test_setup_moves_data_into_the_bucket_and_out_again(swamp: Swamp, repo: Path, bucket: BucketPlace) -> None:
+    """Both reports count what was copied; every version reads the same on the way, and the objects stay behind."""
+    for text in ("1", "2"):
+        swamp(repo, "data", "put", "vpc", "state", stdin=text).ok()
+    audit = repo / ".swamp" / "audit" / "commands.jsonl"
+    audit.parent.mkdir(exist_ok=True)
+    audit.write_text('{"a":1}\n')
+    plan = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", "--dry-run", "--json", env=bucket.env).json
+    assert (plan["dryRun"], plan["versions"], plan["otherFiles"]) == (True, 2, 2)
+    shown = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", "--dry-run", env=bucket.env).ok()
+    assert "Moves:     2 versions of 1 artifact, 2 other files," in shown.text
     assert bucket.keys() == []
-    assert swamp(repo, "data", "get", "vpc", "state", "-o", "-").text == "1"
+    document = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", "--json", env=bucket.env).json
+    assert (document["filesCopied"], document["errors"]) == (6, [])
+    assert document["directoriesMigrated"] == ["data", "auto-definitions", "audit"]
+    assert document["bytesCopied"] == plan["bytes"]
+    keys = bucket.keys()
+    assert "infra/audit/commands.jsonl" in keys
+    assert not audit.exists()
+    log = swamp(repo, "datastore", "log", "--json", env=bucket.env).json["commits"]
+    assert [(c["kind"], c["seq"]) for c in log] == [("setup", 1)]
+    for version in ("1", "2"):
+        assert (
+            swamp(repo, "data", "get", "vpc", "state", "--version", version, "-o", "-", env=bucket.env).text == version
+        )
+    shared = repo.parent / "shared"
+    left = swamp(repo, "datastore", "setup", "filesystem", "--path", str(shared), env=bucket.env).ok()
+    assert "  Files:     7 copied" in left.text
+    assert f"What s3://{bucket.name} holds stays there" in left.err
+    assert (shared / "infra" / "audit" / "commands.jsonl").read_text() == '{"a":1}\n'
+    assert swamp(repo, "data", "get", "vpc", "state", "-o", "-").text == "2"
+    assert [v["version"] for v in swamp(repo, "data", "versions", "vpc", "state", "--json").json["versions"]] == [2, 1]
+    assert bucket.keys() == keys
+    assert not (repo / ".swamp" / "remote").exists()
+
+
+def test_what_cannot_move_is_listed_and_nothing_changes(swamp: Swamp, repo: Path, bucket: BucketPlace) -> None:
+    """A link in the tree: exit 1, the path and what to do, both in the plan and in the set-up."""
+    swamp(repo, "data", "put", "vpc", "state", stdin="1").ok()
+    link = repo / ".swamp" / "outputs" / "link"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to("/etc/hostname")
+    before = (repo / ".swamp.yaml").read_text()
+    for more in (("--dry-run",), ()):
+        outcome = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", *more, env=bucket.env)
+        assert (outcome.status, f"{link}: is neither a file nor a directory" in outcome.err) == (1, True), outcome.err
+    assert "--skip-migration" in outcome.err
+    assert "Complete" not in outcome.text
+    assert (repo / ".swamp.yaml").read_text() == before
+    skipped = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", "--skip-migration", "--json", env=bucket.env).json
+    assert skipped["filesCopied"] == 0
+    assert (repo / ".swamp" / "data").is_dir()
 
 
 def test_place_of_other_projects_is_refused_by_what_lies_there(swamp: Swamp, repo: Path, bucket: BucketPlace) -> None:

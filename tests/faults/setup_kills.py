@@ -55,14 +55,20 @@ class Scene:
         assert self.yard.others(self.repo) == self.others, what
         with self.yard.open(self.repo) as repo:
             config = repo.config
-        place = self.target.partition("/")[0]
+        place = self.target.partition("/")[0].replace("local", ".swamp")
         assert str(getattr(config.datastore, "bucket", "") or getattr(config.datastore, "path", "")).endswith(
             place.removeprefix("s3:")
         ), what
         left = self.yard.left_at(self.repo / ".swamp")
-        assert not [path for path in left if path.startswith(("setup", "kept-aside", "data/"))], (what, left)
+        assert not [path for path in left if path.startswith(("setup", "data/"))], (what, left)
+        # A command between the configuration and the databases finds another log, and keeps what it knew aside.
+        known = {body for _, body in self.before.values()} | {*self.others.values()}
+        for path in left:
+            if path.startswith("kept-aside/") and "auto-definitions" not in path:
+                assert (self.repo / ".swamp" / path).read_bytes() in known, (what, path)
         if self.source == "old":
-            assert self.yard.left_at(self.root / "old") == [], what
+            left = self.yard.left_at(self.root / "old")
+            assert not [path for path in left if not path.startswith(".")], (what, left)  # locks of the dead
         published = self.yard.server.keys("other") if self.target.startswith("s3:") else []
         claims = [key for key in published if key.endswith("/metadata.yaml")]
         assert len(claims) in {0, len(self.before)}, (what, claims)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from swampsync.clock import Thread
-from swampsync.disk import Disk, LocalDisk
+from swampsync.clock import SystemClock, Thread
+from swampsync.disk import Disk
 from swampsync.errors import NotFound
 from swampsync.maintenance.doctor_report import DoctorReport
 from swampsync.repo import Repo, World
@@ -40,7 +40,7 @@ def _no_thread(target: object, *, name: str) -> Thread:
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take every store at its word: what a store promises is proven in other tests, and takes time."""
-    report = DoctorReport((), "quoted")
+    report = DoctorReport((), SystemClock().now())
     monkeypatch.setattr("swampsync.repo.setup_s3.probe_bucket", lambda *_args, **_named: report)
     monkeypatch.setattr("swampsync.repo.setup_s3.keep_report", lambda *_args, **_named: None)
 
@@ -152,19 +152,15 @@ class Yard:
     def shown(self, repo: Path, *, namespace: str | None = None) -> list[tuple[str, str, int]]:
         """List what a listing shows."""
         with self.open(repo, namespace=namespace) as opened:
-            rows = []
-            for model in opened.data.list_models():
-                rows.append((model.model_name, model.namespace or "", model.versions))
-            return sorted(rows)
+            models = opened.data.list_models()
+            return sorted((model.model_name, model.namespace or "", model.versions) for model in models)
 
     def left_at(self, root: Path) -> list[str]:
         """Name what lies in a place: no databases, no manifests."""
         return sorted(
             path.relative_to(root).as_posix()
             for path in root.rglob("*")
-            if path.is_file() and not path.name.startswith(SKIPPED) and not path.name.startswith((".namespace", ".swamps"))
+            if path.is_file()
+            and not path.name.startswith(SKIPPED)
+            and not path.name.startswith((".namespace", ".swamps"))
         )
-
-
-def local_disk() -> Disk:
-    return LocalDisk()

@@ -21,14 +21,11 @@ from swampsync.backends.base import (
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleEffect, LifecycleRule
 from swampsync.backends.memory import MemoryStore
 from swampsync.clock import SystemClock
-from swampsync.config.settings import Flags, load_config
-from swampsync.disk import LocalDisk
 from swampsync.errors import AccessDenied, Conflict, InvalidInput, NotFound, Refused, SwampsyncError
 from swampsync.layout import ObjectKey
 from swampsync.maintenance.doctor_backend import Thoroughness
 from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.bucket_probe import probe_bucket
-from swampsync.repo.datastore import Datastore
 from swampsync.repo.setup_s3 import BucketChoice, BucketSetup, setup_s3
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash
 from swampsync.testing.liars import CheckThenWriter, CreateIgnorer, MatchIgnorer
@@ -283,11 +280,6 @@ def _rule(prefix: str, effect: LifecycleEffect) -> Callable[[MemoryBuckets, Path
     return lambda server, _repo: server.rules.append(LifecycleRule("tidy", prefix, effect))
 
 
-def _data(server: MemoryBuckets, repo: Path) -> None:
-    (repo / ".swamp" / "data" / "x" / "1").mkdir(parents=True)
-    (repo / ".swamp" / "data" / "x" / "1" / "raw").write_text("1")
-
-
 def _stale_copy(server: MemoryBuckets, repo: Path) -> None:
     (repo / ".swamp" / "remote" / "infra" / "outputs").mkdir(parents=True)
     (repo / ".swamp" / "remote" / "infra" / "outputs" / "o.json").write_text("1")
@@ -318,7 +310,6 @@ CASES = [
     Case("foreign objects", lambda s, _: put(s, "infra/report.pdf"), Refused, "`infra/report.pdf`"),
     Case("foreign solo", lambda s, _: put(s, "_log/1.json"), Refused, "`_log/`", SOLO_ASKED),
     Case("no rights", _denied, AccessDenied, "put is not allowed"),
-    Case("has data", _data, Refused, "this repo holds data \\(data\\)"),
     Case("stale copy", _stale_copy, Refused, "local copy of a bucket that was used before \\(outputs\\)"),
     Case("bad namespace", lambda _s, _r: None, InvalidInput, "reserved", replace(ASKED, namespace="data")),
     Case("bad bucket", lambda _s, _r: None, InvalidInput, "^`datastore.config.bucket` is no name",
@@ -347,25 +338,6 @@ def test_harmless_lifecycle_rules_are_no_obstacle(server: MemoryBuckets, repo: P
         LifecycleRule("parts", "", LifecycleEffect.OTHER),
     ]
     assert set_up(server, repo).report.is_safe
-
-
-def test_another_bucket_is_refused_while_the_old_one_holds_commits(server: MemoryBuckets, repo: Path) -> None:
-    """Nobody's data is left behind silently: leaving a bucket, for another or for a directory, needs it to be empty."""
-    server.names.add("other")
-    set_up(server, repo)
-    put(server, "infra/_log/00000000000000000001.json")
-    other = BucketChoice(config={"bucket": "other"}, namespace="infra")
-    parts = server.parts(repo)
-    for leave in (
-        lambda: setup_s3(parts, other),
-        lambda: Datastore(parts).setup_filesystem(str(repo.parent / "shared")),
-    ):
-        with pytest.raises(Refused, match="moving data out of a bucket"):
-            leave()
-    server.store().delete(ObjectKey("infra/_log/00000000000000000001.json"))
-    Datastore(parts).setup_filesystem(str(repo.parent / "shared"))
-    parts.close()
-    assert load_config(LocalDisk(), str(repo), environ={}, flags=Flags()).base == str(repo.parent / "shared")
 
 
 # --- crashes -------------------------------------------------------------------------------------------------------
