@@ -11,7 +11,6 @@ from swampsync.disk import LocalDisk
 from swampsync.errors import SwampsyncError
 from swampsync.testing.dying_disk import DyingDisk, Killed
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash
-from tests.unit.repo.buckets import MemoryBuckets
 from tests.unit.repo.moving_yard import Yard
 
 # A process that is certainly gone: its locks are taken over at once.
@@ -60,7 +59,8 @@ class Scene:
             place.removeprefix("s3:")
         ), what
         left = self.yard.left_at(self.repo / ".swamp")
-        assert not [path for path in left if path.startswith(("setup", "data/"))], (what, left)
+        litter = ("setup",) if self.target == "local" else ("setup", "data/")
+        assert not [path for path in left if path.startswith(litter)], (what, left)
         # A command between the configuration and the databases finds another log, and keeps what it knew aside.
         known = {body for _, body in self.before.values()} | {*self.others.values()}
         for path in left:
@@ -91,31 +91,44 @@ def kill_on_disk(root: Path, source: str, target: str, *, first: int, stride: in
         lives += stride
 
 
-def fail_requests(root: Path, source: str, target: str, fault: Fault) -> int:
-    """Let each request to the new bucket, or to the old one, go wrong in turn; return how many there are."""
+def fail_requests(root: Path, source: str, target: str, fault: Fault, *, is_hit: Callable[[Call, int], bool]) -> int:
+    """Let requests go wrong, one a run, as `is_hit` says of a call and the number of the run; return how many did."""
     number = 0
     while True:
         place = root / f"run-{number}"
         place.mkdir()
         scene = Scene(place, source, target)
-        seen = 0
+        hits = 0
 
         def plan(call: Call, number: int = number) -> Fault | None:
-            nonlocal seen
-            del call
-            seen += 1
-            return fault if seen == number + 1 else None
+            nonlocal hits
+            if hits or not is_hit(call, number):
+                return None
+            hits += 1
+            return fault
 
-        _wrap(scene.yard.server, plan)
+        scene.yard.server.wrap = lambda store, plan=plan: Faulty(store, plan)  # type: ignore[misc]
         scene.run()
         scene.yard.server.wrap = lambda store: store
         scene.check_in_between(number, puts=False)
         scene.check_after(number)
         shutil.rmtree(place)
-        if seen <= number:
+        if not hits:
             return number
         number += 1
 
 
-def _wrap(server: MemoryBuckets, plan: Callable[[Call], Fault | None]) -> None:
-    server.wrap = lambda store: Faulty(store, plan)
+def counting(*, stride: int) -> Callable[[Call, int], bool]:
+    """Hit request 0 in the first run, request `stride` in the second, and so on."""
+    seen: dict[int, int] = {}
+
+    def is_hit(_call: Call, number: int) -> bool:
+        seen[number] = seen.get(number, -1) + 1
+        return seen[number] == number * stride
+
+    return is_hit
+
+
+def at_first_commit(call: Call, number: int) -> bool:
+    """Hit the put of the first commit, in the first run."""
+    return number == 0 and call.method == "put" and "_log/" in call.key
