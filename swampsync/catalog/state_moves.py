@@ -22,7 +22,8 @@ _OF_A_PLACE: Final = (
     "directory_signatures",
 )
 _TAKEN_OVER: Final = ("files", "metadata", "positions", "used_paths", "highest_versions")
-_MARKS: Final = ("catalogued:", "checkpoint:")
+# Settings about a place: how far something was done there, and whom this repo followed in it.
+_MARKS: Final = ("catalogued:", "checkpoint:", "scanned:", "follow")
 _ROWS_AT_ONCE: Final = 2_000
 
 

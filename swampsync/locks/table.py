@@ -39,7 +39,7 @@ _MODEL = ("data put", "data import", "data delete", "data rename", "data copy", 
 _STRUCTURAL = (
     "data gc", "data prune",
     "datastore setup filesystem", "datastore vacuum", "datastore compact", "datastore verify --repair",
-    "datastore setup s3",  # only if it joins: it moves no data, and a claim has one winner without a lock
+    "datastore setup s3",  # of the directory that is left, and of a namespace that is joined
     "namespace migrate", "namespace delete", "namespace retention", "namespace meta set", "namespace meta unset",
     "namespace join",  # of the namespace that is joined
     "doctor datastores --repair", "exec --lock",

@@ -18,6 +18,7 @@ from swampsync.errors import DataError
 from swampsync.layout import Layout
 from swampsync.maintenance.moving_copies import digest_of
 from swampsync.maintenance.moving_items import FileItem, MoveSource, MoveTally, MoveTarget
+from swampsync.maintenance.relocate import is_directory, prune_empty
 
 Progress = Callable[[int, int | None], None]
 # Says by a relative path where it goes: into the datastore, or, if it is excluded there, into the repo.
@@ -206,23 +207,3 @@ def _clean_leftover(disk: Disk, file: FileItem, target: MoveTarget, *, check: Ca
 def _remove_empty(disk: Disk, path: str) -> None:
     with contextlib.suppress(OSError):
         disk.rmdir(path)
-
-
-def prune_empty(disk: Disk, directory: str) -> bool:
-    """Remove a directory if nothing is in it but empty ones; say whether it was."""
-    is_empty = True
-    for entry in disk.scandir(directory):
-        path = f"{directory}/{entry.name}"
-        if entry.kind is not Kind.DIRECTORY or not prune_empty(disk, path):
-            is_empty = False
-    if is_empty:
-        _remove_empty(disk, directory)
-    return is_empty
-
-
-def is_directory(disk: Disk, path: str) -> bool:
-    """Say whether a directory is there; a link is none."""
-    try:
-        return disk.stat(path).kind is Kind.DIRECTORY
-    except (FileNotFoundError, NotADirectoryError):
-        return False

@@ -16,11 +16,12 @@ from swampsync.artifacts.tree import Tree, no_check
 from swampsync.errors import Refused, SyncIncomplete
 from swampsync.locks.directory_guard import DirectoryGuard
 from swampsync.locks.guard import LockGuard
-from swampsync.maintenance.moving import MovePlan, Progress, TargetOf, carry, is_directory, plan_move, verify_move
+from swampsync.maintenance.moving import MovePlan, Progress, TargetOf, carry, plan_move, verify_move
 from swampsync.maintenance.moving_in import DirectoryTarget
 from swampsync.maintenance.moving_items import MoveTally, MoveTarget
 from swampsync.maintenance.moving_known import KnownFiles, plan_of_state
 from swampsync.maintenance.moving_out import TreeSource
+from swampsync.maintenance.relocate import is_directory
 from swampsync.repo.parts import Parts
 from swampsync.repo.setup_journal import Journal, Journals, name_place
 from swampsync.repo.setup_settle import settle

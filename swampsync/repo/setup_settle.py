@@ -14,11 +14,11 @@ from swampsync.catalog.state import SyncState
 from swampsync.catalog.state_moves import inherit_highest, leave_place, take_over
 from swampsync.disk import Disk, Kind
 from swampsync.layout import Layout
-from swampsync.maintenance.moving import TargetOf, clean_source, is_directory, prune_empty, prune_source
+from swampsync.maintenance.moving import TargetOf, clean_source, prune_source
 from swampsync.maintenance.moving_in import DirectoryTarget
 from swampsync.maintenance.moving_items import MoveTally
 from swampsync.maintenance.moving_out import TreeSource
-from swampsync.maintenance.relocate import walk_files
+from swampsync.maintenance.relocate import is_directory, prune_empty, walk_files
 from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
 from swampsync.repo.setup_journal import DIRECTORY, Journal, Journals

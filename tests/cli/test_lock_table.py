@@ -253,7 +253,7 @@ def test_prompt_holds_no_lock(
 def test_joining_a_bucket_takes_its_structural_lock(
     swamp: Swamp, pair: Place, monkeypatch: pytest.MonkeyPatch, spy: Spy
 ) -> None:
-    """A claim is one request that only one can win and needs no lock; a join takes that of the namespace, once."""
+    """A claim has one winner without a lock; a join takes that of the namespace; the place that is left is locked."""
     buckets = MemoryBuckets()
     monkeypatch.setattr("swampsync.repo.repo.World", lambda: World(open_bucket=buckets.open))
     spy.paths.clear()
@@ -263,7 +263,8 @@ def test_joining_a_bucket_takes_its_structural_lock(
     (lock,) = buckets.store().list(".locks/")
     assert lock.key.text == ".locks/infra.lock"
     assert b'"released": true' in buckets.store().get(lock.key).body
-    assert spy.paths == []
+    assert {os.path.basename(path) for path in spy.paths} == {"infra.lock", "app.lock"}
+    assert not [path for path in spy.paths if os.path.exists(path)]
     assert find_lock_kind("datastore setup s3") is LockKind.STRUCTURAL
 
 

@@ -10,7 +10,7 @@ from swampsync.errors import Refused
 from swampsync.namespace import Namespace
 from swampsync.repo.setup_filesystem import DirectoryChoice
 from swampsync.repo.setup_s3 import BucketChoice
-from swampsync.repo.synchronising import SyncOptions
+from swampsync.repo.sync_report import SyncOptions
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash
 from tests.unit.repo.moving_yard import FILES, LOCAL, Yard, trusted
 
