@@ -16,7 +16,8 @@ from swampsync.maintenance.moving import Progress
 from swampsync.namespace import ALWAYS_LOCAL_SUBDIRS, DATASTORE_SUBDIRS, Namespace
 from swampsync.repo.parts import Parts
 from swampsync.repo.setup_checks import require_own_place
-from swampsync.repo.setup_move import Move, Moved, finish_interrupted, is_begun, warn_of_missing
+from swampsync.repo.setup_interrupted import finish_interrupted, is_begun
+from swampsync.repo.setup_move import Move, Moved, warn_of_missing
 from swampsync.repo.setup_parts import open_written, own_environ, with_config
 from swampsync.repo.setup_preview import SetupPreview
 

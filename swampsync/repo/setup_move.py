@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from swampsync.artifacts.tree import Tree, no_check
 from swampsync.errors import Refused, SyncIncomplete
 from swampsync.locks.directory_guard import DirectoryGuard
 from swampsync.locks.guard import LockGuard
@@ -245,36 +244,6 @@ class Move:
         )
 
 
-def finish_interrupted(written: Parts, asked: Parts) -> bool:
-    """Finish a set-up that was killed after it had written the configuration, or give up one that is not asked again.
-
-    Args:
-        written: The repo as `.swamp.yaml` says.
-        asked: The repo as it is to be.
-
-    Returns:
-        Whether one was finished.
-    """
-    disk = written.world.disk
-    journals = Journals(disk, written.layout)
-    journal = journals.read()
-    if journal is None:
-        return False
-    if journal.target == name_place(written.config):
-        with ExitStack() as stack:
-            check: Callable[[], None] = no_check
-            layout = journal.layout(written.layout.repo_dir)
-            if not journal.is_remote and is_directory(disk, layout.base):
-                guard = DirectoryGuard(layout, disk, written.keeper_parts)
-                check = stack.enter_context(guard.structural_lock(command=COMMAND)).check
-            settle(written, journal, check=check)
-        return True
-    if journal.target != name_place(asked.config):
-        tree = Tree(disk, written.world.clock, written.layout, written.world.new_id)
-        tree.remove(journals.directory)
-    return False
-
-
 def warn_of_missing(written: Parts) -> Iterator[dict[str, Any]]:
     """Say that the directory which is left does not exist: it may be a mount that is absent today."""
     layout = written.layout
@@ -284,12 +253,6 @@ def warn_of_missing(written: Parts) -> Iterator[dict[str, Any]]:
         f"`{layout.base}` does not exist, so nothing was moved from there; if it is a mount, its data is still on it"
     )
     yield {"message": message, "path": layout.base}
-
-
-def is_begun(written: Parts, asked: Parts) -> bool:
-    """Say whether a killed set-up has begun to move data to the place that is asked for."""
-    journal = Journals(written.world.disk, written.layout).read()
-    return journal is not None and journal.target == name_place(asked.config)
 
 
 def _require_fetched(failures: list[tuple[str, str]]) -> None:

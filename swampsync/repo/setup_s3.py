@@ -26,7 +26,8 @@ from swampsync.namespace import Namespace
 from swampsync.repo.bucket_probe import keep_report, probe_bucket
 from swampsync.repo.parts import Parts
 from swampsync.repo.setup_checks import check_claim, require_no_stale_copy, require_promises
-from swampsync.repo.setup_move import Move, Moved, finish_interrupted, warn_of_missing
+from swampsync.repo.setup_interrupted import finish_interrupted
+from swampsync.repo.setup_move import Move, Moved, warn_of_missing
 from swampsync.repo.setup_parts import open_by, open_written, own_environ
 from swampsync.repo.setup_preview import SetupPreview
 
