@@ -24,6 +24,7 @@ EXTENDED = frozenset(
         "cli/test_s3_setup.py",
         "cli/test_swamp_fixtures.py",
         "cli/test_sync.py",
+        "cli/test_sync_plan.py",
         "cli/test_sync_scan.py",
         "cli/test_unreachable.py",
         "cli/test_undelete.py",

@@ -99,9 +99,10 @@ def resolution_lines(report: SyncReport) -> Iterator[str]:
 
 def show_plan(console: Console, plan: PushPlan) -> None:
     """Show what a push would do."""
+    fetches = f", and fetch {count(plan.fetches, 'content')} ({format_size(plan.fetch_size)})" if plan.fetches else ""
     console.line(
-        f"Would push {count(plan.puts, 'file')} and {count(plan.removals, 'removal')}:"
-        f" about {count(plan.requests, 'request')}, {format_size(plan.size)}"
+        f"Would push {count(plan.puts, 'file')} and {count(plan.removals, 'removal')} ({format_size(plan.size)})"
+        f"{fetches}: {count(plan.requests, 'request')}, if nobody else publishes meanwhile"
     )
     for entry in plan.entries[:_SHOWN]:
         console.line(printable(f"  {entry.op.value:<6}  {entry.path}"))

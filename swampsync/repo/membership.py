@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from swampsync.errors import NotFound
 from swampsync.namespace import Namespace
@@ -10,6 +10,9 @@ from swampsync.repo.mounted import require_mounted
 
 if TYPE_CHECKING:
     from swampsync.repo.parts import Parts
+
+
+_REQUESTS: Final = "membership:"
 
 
 def require_member(parts: Parts, namespace: Namespace) -> None:
@@ -39,3 +42,21 @@ def require_member(parts: Parts, namespace: Namespace) -> None:
         parts.syncing.require_member(namespace)
     else:
         parts.registry.require_member(namespace, parts.require_repo_id())
+
+
+def prove_membership(parts: Parts, namespace: Namespace) -> None:
+    """Make sure that this repo may publish in a namespace of a bucket, and remember how many requests that took.
+
+    Raises:
+        Conflict: It is no member.
+    """
+    before = parts.remote.requests.snapshot()
+    parts.registry.require_member(namespace, parts.require_repo_id())
+    took = (parts.remote.requests.snapshot() - before).requests
+    if took != membership_requests(parts, namespace):
+        parts.state.settings.put(f"{_REQUESTS}{namespace.name}", str(took))
+
+
+def membership_requests(parts: Parts, namespace: Namespace) -> int:
+    """Return how many requests it took the last time; one if there was none: most repos have claimed their own."""
+    return int(parts.state.settings.find(f"{_REQUESTS}{namespace.name}") or 1)

@@ -127,6 +127,8 @@ class SyncReport:
                 "removals": self.plan.removals,
                 "requests": self.plan.requests,
                 "bytes": self.plan.size,
+                "fetches": self.plan.fetches,
+                "bytesDown": self.plan.fetch_size,
                 "entries": [{"op": entry.op.value, "path": entry.path} for entry in self.plan.entries],
             }
         return document

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,9 @@ class Synchroniser:
         if options.is_scanning:
             self._scan(report, options, progress)
         if options.is_dry_run:
-            report.plan = self._syncer.plan()
+            from swampsync.repo.sync_plan import plan_sync
+
+            report.plan = plan_sync(parts, options)
         else:
             if options.is_pulling:
                 self._pull(report, options, progress)
@@ -134,7 +137,13 @@ class Synchroniser:
 
     def _push(self, report: SyncReport, options: SyncOptions) -> None:
         syncing = self._parts.syncing
-        pushed = syncing.push(self._parts.namespace, options.limits, check=syncing.deadline(options.timeout_seconds))
+        limits = options.limits
+        if limits.max_requests is not None:
+            from swampsync.repo.sync_plan import requests_besides
+
+            besides = requests_besides(self._parts, options, is_pushing=True) + report.fetched
+            limits = replace(limits, requests_besides=besides)
+        pushed = syncing.push(self._parts.namespace, limits, check=syncing.deadline(options.timeout_seconds))
         report.pushed, report.pushed_removals = pushed.put, pushed.removed
         report.sent, report.withdrawn = pushed.sent, pushed.withdrawn
         report.failures += pushed.failures

@@ -17,6 +17,7 @@ from swampsync.backends.base import NotConnected
 from swampsync.errors import LockError, SwampsyncError, SyncIncomplete, Unavailable
 from swampsync.locks.clone_lock import CloneLock
 from swampsync.namespace import SOLO, Namespace
+from swampsync.repo.membership import prove_membership
 from swampsync.sync.cataloguing import ensure_catalogued
 from swampsync.sync.pending import Op, PendingWork
 
@@ -239,7 +240,7 @@ class Syncing:
             Conflict: It is no member.
         """
         if not namespace.is_solo:
-            self._parts.registry.require_member(namespace, self._parts.require_repo_id())
+            prove_membership(self._parts, namespace)
         self._know_ourselves()
         return self._push(namespace, limits, check=check)
 

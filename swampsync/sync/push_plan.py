@@ -31,11 +31,13 @@ class PushLimits:
 
     Args:
         max_requests: Stop before the first write if more would be needed; `None` for any number.
+        requests_besides: What the command sends besides the push, which counts too.
         max_delete: How many versions and files may be removed; `None` for at most half of what there is, or ten.
         is_confirmed: Whether any number may be removed.
     """
 
     max_requests: int | None = None
+    requests_besides: int = 0
     max_delete: int | None = None
     is_confirmed: bool = False
 
@@ -48,8 +50,10 @@ class PushPlan:
         entries: In the order in which they were recorded.
         puts: How many versions and files.
         removals: How many versions and files.
-        requests: About how many.
+        requests: How many, as long as nobody else publishes meanwhile and no checkpoint is due.
         size: Bytes that go up, about.
+        fetches: How many contents are fetched.
+        fetch_size: Their bytes.
     """
 
     entries: tuple[PendingEntry, ...]
@@ -57,6 +61,8 @@ class PushPlan:
     removals: int
     requests: int
     size: int
+    fetches: int = 0
+    fetch_size: int = 0
 
 
 def plan_push(entries: Sequence[PendingEntry], sizes: dict[str, int]) -> PushPlan:
@@ -103,10 +109,11 @@ def check_limits(clone: Clone, plan: PushPlan, limits: PushLimits) -> None:
     Raises:
         Refused: It needs too many requests, or removes too much; nothing was written.
     """
-    if limits.max_requests is not None and plan.requests > limits.max_requests:
+    needed = plan.requests + limits.requests_besides
+    if limits.max_requests is not None and needed > limits.max_requests:
         raise Refused(
-            f"this push needs about {plan.requests} requests, and {limits.max_requests} are allowed",
-            hint=f"swamp datastore sync --max-requests {plan.requests}",
+            f"this sync needs {needed} requests, and {limits.max_requests} are allowed",
+            hint=f"swamp datastore sync --max-requests {needed}",
         )
     is_concluded = any(entry.op is Op.REMOVE and entry.kind == _CONCLUDED for entry in plan.entries)
     # What is to be removed is recorded, and so no longer counted.
