@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -122,40 +122,16 @@ class Console:
         """Show a bar on stderr while something long runs; nothing where stderr is no terminal.
 
         Yields:
-            A function that takes the count done so far and, where it has become known, the total.
+            A function that takes the count done so far and, where they have become known, the total and the bytes.
         """
         if self.is_quiet or not self.stderr.isatty():
             yield _ignore
             return
-        yield from self._bar(title, total)
+        from swampsync.cli.bar import Bar
 
-    def _bar(self, title: str, total: int | None) -> Iterable[Callable[..., None]]:
-        from rich.console import Console as RichConsole
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            ProgressColumn,
-            Task,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-        from rich.text import Text
-
-        class Rate(ProgressColumn):
-            def render(self, task: Task) -> Text:
-                return Text(f"{task.speed:,.0f}/s" if task.speed else "")
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeElapsedColumn())
-        console = RichConsole(file=self.stderr, no_color=not self.has_color)
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(title, total=total)
-
-            def advance(done: int, known_total: int | None = None) -> None:
-                bar.update(task, completed=done, total=known_total if known_total is not None else total)
-
-            yield advance
+        with Bar(title, total=total, stream=self.stderr, has_color=self.has_color) as bar:
+            yield bar
 
 
-def _ignore(_done: int, _total: int | None = None) -> None:
+def _ignore(_done: int, _total: int | None = None, _size: int | None = None) -> None:
     pass

@@ -83,8 +83,7 @@ def sync(
             from swampsync.cli.watch import watch as keep_syncing
 
             return keep_syncing(cli, repo, options, watch)
-        with cli.console.progress("Syncing") as bar:
-            report = repo.synchroniser.sync(options, progress=bar)
+        report = repo.synchroniser.sync(options, stages=cli.console.progress)
     if cli.console.is_json:
         cli.console.document(report.to_json())
     else:

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from swampsync.artifacts.model import Model
 from swampsync.namespace import Namespace
+from swampsync.repo.publication import Publication
 from swampsync.repo.reading import Progress
 from swampsync.repo.remote_reading import RemoteReader
 from swampsync.repo.removing import DeletePlan
-from swampsync.repo.syncing import Publication
 from swampsync.repo.values import DeleteResult, ImportResult, RenameResult, Version
 from swampsync.repo.writing import DataWriter
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from swampsync.log.paths import RAW_FILE
 from swampsync.repo.parts import Parts
 from swampsync.repo.sync_report import SyncOptions, SyncReport
 from swampsync.sync.pending import PendingEntry
+from swampsync.sync.progress import Progress, Stages, no_stages
 
 if TYPE_CHECKING:
     from swampsync.catalog.files import FileRecord
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
     from swampsync.sync.hydrate import Hydrated
     from swampsync.sync.status import SyncStatus
     from swampsync.sync.syncer import Syncer
-
-Progress = Callable[[int, int | None], None]
-
-
-def _ignore(_done: int, _total: int | None) -> None:
-    pass
 
 
 class Synchroniser:
@@ -48,8 +43,12 @@ class Synchroniser:
     def _syncer(self) -> Syncer:
         return self._parts.syncing.syncer_of(self._parts.namespace)
 
-    def sync(self, options: SyncOptions, *, progress: Progress = _ignore) -> SyncReport:
+    def sync(self, options: SyncOptions, *, stages: Stages = no_stages) -> SyncReport:
         """Pull, fetch content, push, as far as is asked.
+
+        Args:
+            options: What is asked.
+            stages: Opens what is told how far each stage is: a scan, a pull, a push.
 
         Raises:
             Refused: The push would go beyond its limits.
@@ -60,16 +59,19 @@ class Synchroniser:
         before = parts.remote.requests.snapshot()
         report = SyncReport(parts.namespace.name, is_dry_run=options.is_dry_run)
         if options.is_scanning:
-            self._scan(report, options, progress)
+            with stages("Scanning") as progress:
+                self._scan(report, options, progress)
         if options.is_dry_run:
             from swampsync.repo.sync_plan import plan_sync
 
             report.plan = plan_sync(parts, options)
         else:
             if options.is_pulling:
-                self._pull(report, options, progress)
+                with stages("Pulling") as progress:
+                    self._pull(report, options, progress)
             if options.is_pushing and not self._syncer.pending().is_empty():
-                self._push(report, options)
+                with stages("Pushing") as progress:
+                    self._push(report, options, progress)
             if options.is_pulling or options.all_namespaces:
                 check = parts.syncing.deadline(options.timeout_seconds)
                 report.others = self._follower.tail(everything=options.all_namespaces, check=check)
@@ -135,7 +137,7 @@ class Synchroniser:
             for found in run:
                 yield "data/{modelType}/{modelId}/{name}/{version}/".format(**found) + RAW_FILE
 
-    def _push(self, report: SyncReport, options: SyncOptions) -> None:
+    def _push(self, report: SyncReport, options: SyncOptions, progress: Progress) -> None:
         syncing = self._parts.syncing
         limits = options.limits
         if limits.max_requests is not None:
@@ -143,7 +145,8 @@ class Synchroniser:
 
             besides = requests_besides(self._parts, options, is_pushing=True) + report.fetched
             limits = replace(limits, requests_besides=besides)
-        pushed = syncing.push(self._parts.namespace, limits, check=syncing.deadline(options.timeout_seconds))
+        check = syncing.deadline(options.timeout_seconds)
+        pushed = syncing.push(self._parts.namespace, limits, progress=progress, check=check)
         report.pushed, report.pushed_removals = pushed.put, pushed.removed
         report.sent, report.withdrawn = pushed.sent, pushed.withdrawn
         report.failures += pushed.failures

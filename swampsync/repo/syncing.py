@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +17,10 @@ from swampsync.errors import LockError, SwampsyncError, SyncIncomplete, Unavaila
 from swampsync.locks.clone_lock import CloneLock
 from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.membership import prove_membership
+from swampsync.repo.publication import Publication, report_failures
 from swampsync.sync.cataloguing import ensure_catalogued
 from swampsync.sync.pending import Op, PendingWork
+from swampsync.sync.progress import Progress, silent
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -33,17 +34,6 @@ if TYPE_CHECKING:
 
 LOCK_NAME: Final = "_sync.lock"
 DEFAULT_CONCURRENCY: Final = 16
-
-
-@dataclass(slots=True)
-class Publication:
-    """What became of what a command wrote.
-
-    Attributes:
-        pushed: What its push did; `None` if it left everything pending.
-    """
-
-    pushed: Pushed | None = None
 
 
 class Syncing:
@@ -211,7 +201,8 @@ class Syncing:
             from swampsync.sync.push_plan import PushLimits
 
             try:
-                publication.pushed = self._push(namespace, PushLimits(is_confirmed=is_confirmed))
+                limits = PushLimits(is_confirmed=is_confirmed)
+                publication.pushed = self.syncer_of(namespace).push(limits, check=self.deadline())
             except SwampsyncError as error:
                 problem = error
         if problem is not None:
@@ -221,19 +212,16 @@ class Syncing:
                 is_retryable=problem.is_retryable,
             ) from problem
         if publication.pushed is not None:
-            self._report(publication.pushed.failures, known)
+            report_failures(publication.pushed.failures, known, notice=self._parts.on_notice)
 
-    def _report(self, failures: list[tuple[str, str]], known: set[str]) -> None:
-        """Fail for what this command could not publish; what had failed before is only mentioned."""
-        own = [(path, reason) for path, reason in failures if path not in known]
-        if len(own) < len(failures):
-            again = next((path, reason) for path, reason in failures if path in known)
-            more = f" (and {len(failures) - len(own) - 1} more)" if len(failures) - len(own) > 1 else ""
-            self._parts.on_notice(f"`{again[0]}` still cannot be published: {again[1]}{more}: swamp datastore status")
-        if own:
-            raise incomplete(own)
-
-    def push(self, namespace: Namespace, limits: PushLimits, *, check: Callable[[], None] | None = None) -> Pushed:
+    def push(
+        self,
+        namespace: Namespace,
+        limits: PushLimits,
+        *,
+        progress: Progress = silent,
+        check: Callable[[], None] | None = None,
+    ) -> Pushed:
         """Publish what is pending in a namespace that this repo is a member of.
 
         Raises:
@@ -242,16 +230,13 @@ class Syncing:
         if not namespace.is_solo:
             prove_membership(self._parts, namespace)
         self._know_ourselves()
-        return self._push(namespace, limits, check=check)
+        return self.syncer_of(namespace).push(limits, progress=progress, check=check or self.deadline())
 
     def _know_ourselves(self) -> None:
         """Make sure that commits carry the repo's id; a command that only reads makes none."""
         if self._parts.config.repo_id is None:
             self._parts.require_repo_id()
             self._syncers.clear()
-
-    def _push(self, namespace: Namespace, limits: PushLimits, *, check: Callable[[], None] | None = None) -> Pushed:
-        return self.syncer_of(namespace).push(limits, check=check or self.deadline())
 
     def record_file(self, namespace: Namespace, path: str) -> None:
         """Record a file of the local copy, unless it stays in the repo."""
@@ -280,13 +265,4 @@ def _hint_after(problem: SwampsyncError) -> str | None:
         return problem.hint
     return (
         "once it can be reached: swamp datastore sync" if isinstance(problem, NotConnected) else "swamp datastore sync"
-    )
-
-
-def incomplete(failures: list[tuple[str, str]]) -> SyncIncomplete:
-    """Make the error for a sync that left some files out."""
-    return SyncIncomplete(
-        f"{len(failures)} of what was written could not be published; it stays pending and is tried again",
-        failures=tuple(failures),
-        hint="swamp datastore status",
     )

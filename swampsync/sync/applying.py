@@ -200,6 +200,13 @@ def note_used(clone: Clone, paths: Iterable[str]) -> None:
         connection.executemany("INSERT OR IGNORE INTO used_paths VALUES (?, ?)", rows)
 
 
+def was_used(clone: Clone, path: str) -> bool:
+    """Say whether a path's own key was ever used."""
+    with clone.state.database.read() as connection:
+        sql = "SELECT EXISTS (SELECT 1 FROM used_paths WHERE namespace = ? AND path = ?)"
+        return bool(connection.execute(sql, (clone.namespace, path)).fetchone()[0])
+
+
 def remove_leftovers(clone: Clone, copy: LocalCopy, resolved: Resolved) -> None:
     """Remove what resolving has replaced from the copy, unless it is something else by now."""
     for path, is_version in resolved.leftovers:

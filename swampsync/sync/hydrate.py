@@ -22,6 +22,7 @@ from swampsync.sync.cataloguing import metadata_text_of
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.fetched_files import FetchedFiles, Written
 from swampsync.sync.local_copy import LocalCopy
+from swampsync.sync.progress import Progress, silent
 from swampsync.sync.pull import pull
 
 STREAM_BYTES: Final = 4 * 1024 * 1024
@@ -43,9 +44,6 @@ class Hydrated:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
-Progress = Callable[[int, int | None], None]
-
-
 class _Wanted(NamedTuple):
     """A file that is to be fetched, and the metadata that belongs beside it."""
 
@@ -56,10 +54,6 @@ class _Wanted(NamedTuple):
 _Outcomes = Generator[Done[_Wanted, Written] | Failed[_Wanted], None, None]
 
 
-def _ignore(_done: int, _total: int | None) -> None:
-    pass
-
-
 class Hydrator:
     """Fetches content of one clone; the caller holds the clone's lock."""
 
@@ -67,19 +61,29 @@ class Hydrator:
         self._clone = clone
         self._copy = copy
         self._check = check
+        self._total: int | None = None
 
-    def hydrate_all(self, *, progress: Progress = _ignore) -> Hydrated:
+    def hydrate_all(self, *, progress: Progress = silent) -> Hydrated:
         """Fetch everything of the namespace that is not here."""
-        namespace = self._clone.namespace
-        return self.hydrate(self._clone.state.files.all(namespace, state=FileState.REMOTE), progress=progress)
+        files, namespace = self._clone.state.files, self._clone.namespace
+        total, _ = files.count(namespace).get(FileState.REMOTE, (0, 0))
+        return self.hydrate(files.all(namespace, state=FileState.REMOTE), total=total, progress=progress)
 
-    def hydrate(self, records: Iterable[FileRecord], *, progress: Progress = _ignore) -> Hydrated:
+    def hydrate(
+        self, records: Iterable[FileRecord], *, total: int | None = None, progress: Progress = silent
+    ) -> Hydrated:
         """Fetch files; what is missing or wrong is asked of the log once more, and then tried again.
+
+        Args:
+            records: Of the files.
+            total: How many they are, if that is known.
+            progress: Told how many came.
 
         Raises:
             Unavailable: The store cannot be reached; what came stays.
         """
         result = Hydrated()
+        self._total = total
         failed = self._fetch(records, result, progress)
         if failed:
             pull(self._clone, self._copy, check=self._check)
@@ -116,13 +120,13 @@ class Hydrator:
         record = clone.state.files.find(clone.namespace, path)
         if record is None or record.state is FileState.PENDING or self._is_here(record):
             return record
-        failed = self._fetch([record], Hydrated(), _ignore)
+        failed = self._fetch([record], Hydrated(), silent)
         if failed:
             pull(clone, self._copy, check=self._check)
             record = clone.state.files.find(clone.namespace, path)
             if record is None:
                 return None
-            for _, error in self._fetch([record], Hydrated(), _ignore):
+            for _, error in self._fetch([record], Hydrated(), silent):
                 raise error
         return clone.state.files.find(clone.namespace, path)
 
@@ -159,7 +163,7 @@ class Hydrator:
                     fetched.append((record, outcome.result))
                     result.files += 1
                     result.size += record.size
-                    progress(result.files, None)
+                    progress(result.files, self._total, result.size)
                 elif isinstance(outcome.error, ObjectNotFound | DataError):
                     failed.append((record, outcome.error))
                 else:

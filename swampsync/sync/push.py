@@ -16,7 +16,7 @@ from swampsync.backends.transfer import Done
 from swampsync.errors import DataError, InvalidInput, SwampsyncError, SyncIncomplete, Unavailable
 from swampsync.log.append import Appended, Appender, UploadsExpired
 from swampsync.log.commit import CommitDraft, PublishedCommit
-from swampsync.sync.applying import Applied, Applier, remove_leftovers
+from swampsync.sync.applying import Applied, Applier, remove_leftovers, was_used
 from swampsync.sync.cataloguing import catalogue_artifacts
 from swampsync.sync.checkpoints import write_checkpoint_if_due
 from swampsync.sync.clone import Clone, artifact_key_of
@@ -24,6 +24,7 @@ from swampsync.sync.drafting import EntryContent, contents_of, make_draft, missi
 from swampsync.sync.letters import forget_settled
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingEntry, PendingWork
+from swampsync.sync.progress import Progress, silent
 from swampsync.sync.pull import Pulled, read_position
 from swampsync.sync.push_plan import PushLimits, PushPlan, check_limits, plan_push, sizes_of
 from swampsync.sync.resolving import Resolver
@@ -71,10 +72,14 @@ class Pushed:
 class Pusher:
     """Publishes what is pending in one clone; the caller holds the clone's lock."""
 
-    def __init__(self, clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check) -> None:
+    def __init__(
+        self, clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check, progress: Progress = silent
+    ) -> None:
         self._clone = clone
         self._copy = copy
         self._check = check
+        self._progress = progress
+        self._uploaded = (0, 0, 0)  # how many, of how many, and their bytes
         self._work = PendingWork(clone.state, clone.namespace, clock=clone.clock)
         self._applier = Applier(clone, copy)
         self._chosen: set[int] = set()
@@ -102,6 +107,7 @@ class Pusher:
         plan = self.plan()
         check_limits(self._clone, plan, limits or PushLimits())
         self._pushed = Pushed()
+        self._uploaded = (0, plan.puts, 0)
         self._chosen = {entry.id for entry in plan.entries}
         if plan.entries:
             try:
@@ -217,6 +223,7 @@ class Pusher:
                 entry = outcome.item.entry
                 if isinstance(outcome, Done):
                     done.append(entry.id)
+                    self._tell(outcome.item.record.size)
                     self._seen_whole.add(entry.id)
                     if len(done) >= _MARKED_AT_ONCE:
                         self._work.mark_uploaded(done)
@@ -237,6 +244,11 @@ class Pusher:
             for entry in taken:
                 self._abandon(entry, resolver)
         return bool(taken)
+
+    def _tell(self, size: int) -> None:
+        done, total, uploaded = self._uploaded
+        self._uploaded = (done + 1, total, uploaded + size)
+        self._progress(*self._uploaded)
 
     @contextmanager
     def _renumbering(self) -> Iterator[Resolver]:
@@ -267,7 +279,7 @@ class Pusher:
         clone = self._clone
         record = clone.state.files.find(clone.namespace, entry.path)
         is_large = record is not None and record.size > STREAM_BYTES
-        if entry.base is None and not is_large and not _was_used(clone, entry.path):
+        if entry.base is None and not is_large and not was_used(clone, entry.path):
             return None
         return f"{entry.path}~{clone.new_id().replace('-', '')[:8]}"
 
@@ -279,12 +291,6 @@ class Pusher:
         self._chosen.discard(entry.id)
         self._pushed.failures.append((entry.path, reason))
         self._clone.state.dead_letters.record(self._clone.namespace, entry.path, error=reason)
-
-
-def _was_used(clone: Clone, path: str) -> bool:
-    with clone.state.database.read() as connection:
-        sql = "SELECT EXISTS (SELECT 1 FROM used_paths WHERE namespace = ? AND path = ?)"
-        return bool(connection.execute(sql, (clone.namespace, path)).fetchone()[0])
 
 
 def _kind_of(entries: Sequence[PendingEntry]) -> str:

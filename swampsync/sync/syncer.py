@@ -23,6 +23,7 @@ from swampsync.sync.clone import Clone
 from swampsync.sync.hydrate import Hydrated, Hydrator
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingWork
+from swampsync.sync.progress import Progress, silent
 from swampsync.sync.pull import Pulled, pull
 from swampsync.sync.push_plan import PushLimits, PushPlan
 
@@ -36,12 +37,6 @@ if TYPE_CHECKING:
 
 # A push so soon after a pull begins where that ended: if somebody was faster, the log refuses and tells.
 FRESH_SECONDS: Final = 10.0
-
-Progress = Callable[[int, int | None], None]
-
-
-def _ignore(_done: int, _total: int | None) -> None:
-    pass
 
 
 @dataclass(slots=True)
@@ -112,7 +107,13 @@ class Syncer:
         with self._lock.hold():
             return Adopter(self.clone, self.copy, is_ours=True, kind=kind).adopt()
 
-    def push(self, limits: PushLimits | None = None, *, check: Callable[[], None] = no_check) -> Pushed:
+    def push(
+        self,
+        limits: PushLimits | None = None,
+        *,
+        progress: Progress = silent,
+        check: Callable[[], None] = no_check,
+    ) -> Pushed:
         """Publish what is pending; the log is looked at first unless that was a moment ago.
 
         Raises:
@@ -124,7 +125,7 @@ class Syncer:
             pulled = self._pulled
             if pulled is None or self.clone.clock.uptime() - pulled.tailed_at > FRESH_SECONDS:
                 pulled = self._pull(check)
-            pushed = Pusher(self.clone, self.copy, check=check).push(pulled, limits)
+            pushed = Pusher(self.clone, self.copy, check=check, progress=progress).push(pulled, limits)
             self._pulled = None
         return pushed
 
@@ -148,7 +149,7 @@ class Syncer:
         self,
         records: Sequence[FileRecord] | None = None,
         *,
-        progress: Progress = _ignore,
+        progress: Progress = silent,
         check: Callable[[], None] = no_check,
     ) -> Hydrated:
         """Fetch content: of some files, or of all that is not here."""
@@ -156,7 +157,7 @@ class Syncer:
             hydrator = Hydrator(self.clone, self.copy, check=check)
             if records is None:
                 return hydrator.hydrate_all(progress=progress)
-            return hydrator.hydrate(records, progress=progress)
+            return hydrator.hydrate(records, total=len(records), progress=progress)
 
     def require(self, path: str) -> FileRecord | None:
         """Make sure that one file is here, as the log has it; takes no lock if it is."""
