@@ -16,16 +16,13 @@ from swampsync.catalog.files import FileRecord, FileState
 from swampsync.errors import AccessDenied, Refused, SwampsyncError
 from swampsync.log.paths import RAW_FILE, parse_version_path
 from swampsync.sync.digest_cache import DigestCache
-from swampsync.sync.hydrate import STREAM_BYTES, Hydrated, Hydrator, Progress
+from swampsync.sync.hydrate import STREAM_BYTES, Hydrated, Hydrator
 from swampsync.sync.local_copy import WrongContent
+from swampsync.sync.progress import Progress, silent
 from swampsync.sync.syncer import Syncer
 
 # Content that is read although it cannot be kept is held in memory up to this.
 _MEMORY_BYTES: Final = 64 * 1024 * 1024
-
-
-def _ignore(_done: int, _total: int | None) -> None:
-    pass
 
 
 class ForeignContent:
@@ -86,7 +83,7 @@ class ForeignContent:
         return None if record is None else self.open_here(path) or self._fetch(record)
 
     def fetch(
-        self, records: Sequence[FileRecord], *, progress: Progress = _ignore, check: Callable[[], None] = no_check
+        self, records: Sequence[FileRecord], *, progress: Progress = silent, check: Callable[[], None] = no_check
     ) -> Hydrated:
         """Fetch files that the cache lacks, side by side.
 
@@ -107,7 +104,7 @@ class ForeignContent:
             if isinstance(outcome, Done):
                 result.files += 1
                 result.size += outcome.item.size
-                progress(result.files, len(missing))
+                progress(result.files, len(missing), result.size)
             elif isinstance(outcome.error, ObjectNotFound | WrongContent):
                 result.failures.append((outcome.item.path, str(outcome.error)))
             else:
