@@ -209,7 +209,7 @@ class Move:
         """Bring the local copy of the bucket that is left up to its newest commit, while others still work."""
         syncer = self._written.syncing.syncer_of(self._written.namespace)
         syncer.pull()
-        hydrated = syncer.hydrate(progress=self._progress)
+        hydrated = syncer.hydrate(progress=lambda done, total=None, _size=None: self._progress(done, total))
         self._pulled += hydrated.files
         _require_fetched(hydrated.failures)
 
