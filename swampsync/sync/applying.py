@@ -17,9 +17,9 @@ from swampsync.catalog.rows import ArtifactKey
 from swampsync.clock import format_timestamp
 from swampsync.log.commit import PublishedCommit
 from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
-from swampsync.log.rows import FilePut, Removal, Row
+from swampsync.log.rows import ArtifactRow, FilePut, Removal, Row
 from swampsync.log.tail import Position
-from swampsync.sync.cataloguing import catalogue_artifacts, metadata_row_of
+from swampsync.sync.cataloguing import catalogue_artifacts, metadata_of, metadata_row_of
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import unit_path
 from swampsync.sync.local_copy import LocalCopy
@@ -75,13 +75,41 @@ class Applier:
                 if commit.is_tombstone:
                     self._forget_everything(touched)
                 self._raise_highest(rows)
-                resolver.resolve(rows, is_ours=commit.id in sent.get(commit.seq, ()))
+                is_ours = commit.id in sent.get(commit.seq, ())
+                taken = () if is_ours else self._find_passed_over(rows, commits)
+                resolver.resolve(rows, is_ours=is_ours, taken=taken)
                 self._take_in(rows, touched, applied)
             write_position(clone, Position.of(commits[-1][0]))
             self._work.forget_sent(commits[-1][0].commit.seq)
             catalogue_artifacts(clone.catalog, clone.state, touched)
         remove_leftovers(clone, self._copy, applied.resolved)
         return applied
+
+    def _find_passed_over(
+        self, rows: Sequence[Row], commits: Sequence[tuple[PublishedCommit, Sequence[Row]]]
+    ) -> list[str]:
+        """Find pending versions whose numbers the log has passed before they were claimed.
+
+        Such a number may have been claimed by somebody who died, and vacuum removes claims that the log has passed:
+        taken now, the same key could be written twice. What one of the commits has published keeps its number.
+        """
+        waiting = [e for e in self._work.entries() if e.op is Op.PUT and e.is_version and e.claimed_at is None]
+        if not waiting:
+            return []
+        reached: dict[str, int] = {}
+        for version in (parse_version_path(row.path) for row in rows):
+            if version is not None:
+                reached[version.artifact] = max(reached.get(version.artifact, 0), version.number)
+        passed = []
+        for entry in waiting:
+            artifact, _, number = entry.path.rpartition("/")
+            if int(number) < reached.get(artifact, 0):
+                row = self._clone.state.metadata.find(artifact_key_of(self._clone.namespace, artifact), int(number))
+                passed.append((entry.path, None if row is None else metadata_of(row).id))
+        if not passed:
+            return []
+        published = {row.metadata["id"] for _, those in commits for row in those if isinstance(row, ArtifactRow)}
+        return [path for path, identifier in passed if identifier not in published]
 
     def _raise_highest(self, rows: Iterable[Row]) -> None:
         numbers = (parse_version_path(row.path) for row in rows)

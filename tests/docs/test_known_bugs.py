@@ -15,7 +15,7 @@ NUMBERS = {
         *map(str, range(1, 51)),
         *(f"10.5.{number}" for number in range(40, 48)),
         *(f"B{number}" for number in range(1, 25)),
-        *(f"O{number}" for number in range(1, 7)),
+        *(f"O{number}" for number in range(1, 8)),
     ],
 }
 

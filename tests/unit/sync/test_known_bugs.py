@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from swampsync.clock import SystemClock
 from swampsync.disk import LocalDisk
 from swampsync.errors import DataError, Refused, Unavailable
 from swampsync.layout import Layout, ObjectKey
+from swampsync.log.log import Log
+from swampsync.log.vacuum import apply_vacuum_plan, make_vacuum_plan, read_vacuum_input
 from swampsync.namespace import SOLO
 from swampsync.repo.sync_report import SyncOptions
 from swampsync.sync.hydrate import Hydrator
@@ -290,3 +293,30 @@ def test_49_clones_of_one_machine_share_no_copy(tmp_path: Path) -> None:
         assert repo.synchroniser.sync(SyncOptions(hydrate=True)).pushed == 0
     assert bob.tree() == {}
     assert b"pending" in ann.tree().values()
+
+
+@pytest.mark.holds("I12")
+def test_number_that_the_log_has_passed_is_not_claimed(team: Team, pair: Pair) -> None:
+    """A pending version whose number somebody else skipped gets a new one: a dead claim there may be vacuumed."""
+    ann, bob = pair
+    ann.put("state", "1")
+    ann.push()
+    bob.pull()
+    bob.put("state", "bob")
+    ann.put("state", "dead")
+    ann.use(Faulty(team.memory, lambda call: Fault.LOST_REQUEST if call.key.endswith("/raw") else None))
+    with pytest.raises(Unavailable):
+        ann.push()
+    ann.use(team.store)
+    ann.delete("state", 2)
+    ann.put("state", "3")
+    ann.push()
+    team.clock.sleep(30 * 86_400.0)
+    log = Log(team.store, ann.layout)
+    known = read_vacuum_input(log, horizon=timedelta(days=3), server_now=team.clock.now())
+    apply_vacuum_plan(log, make_vacuum_plan(log, known))
+    assert not any("/state/2/" in key for key in team.objects())
+    bob.push()
+    ann.pull()
+    assert bob.versions("state") == ann.versions("state") == {1: "1", 3: "3", 4: "bob"}
+    assert not any("/state/2/" in key for key in team.objects())
