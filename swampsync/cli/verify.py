@@ -126,6 +126,11 @@ def _advice(report: VerifyReport) -> str:
 def _advice_afterwards(report: VerifyReport) -> str:
     from swampsync.log.verify import ProblemKind
 
+    if report.has(ProblemKind.LOG_REPLACED):
+        return (
+            "Its newest commits were removed, or it is another log: swamp datastore sync takes it as it is,"
+            " and keeps aside what it does not know"
+        )
     if report.has(ProblemKind.OBJECT_MISSING):
         return "A clone that has fetched what is missing can put it back: swamp datastore verify --repair, there"
     return "This cannot be mended from here: restore it from a backup, or delete the versions that it belongs to."

@@ -26,6 +26,7 @@ from swampsync.log.paths import RAW_FILE
 from swampsync.log.rows import ArtifactRow, FilePut, Removal, Row
 from swampsync.log.segments import row_to_line
 from swampsync.log.state import NamespaceState
+from swampsync.log.tail import Position
 from swampsync.log.verify import compared_checkpoints, find_commit_problem
 
 
@@ -78,9 +79,21 @@ class Signature:
 
 
 def make_repair_plan(
-    log: Log, read_artifact: ArtifactReader, *, signature: Signature, new_id: Callable[[], str]
+    log: Log,
+    read_artifact: ArtifactReader,
+    *,
+    signature: Signature,
+    new_id: Callable[[], str],
+    known: Position | None = None,
 ) -> RepairPlan:
     """Plan a repair; reads the whole log, and the objects that a lost commit after the newest checkpoint may have put.
+
+    Args:
+        log: Whose.
+        read_artifact: See `ArtifactReader`.
+        signature: Who signs.
+        new_id: Makes ids of commits that nobody remembers.
+        known: How far the clone that repairs had applied the log: the newest commit's id may stand nowhere else.
 
     Raises:
         Refused: The listing is not complete, or two readable commits contradict each other.
@@ -88,7 +101,7 @@ def make_repair_plan(
     """
     examination = examine(log)
     _refuse_broken_chain(examination)
-    ids = _assign_ids(examination, new_id)
+    ids = _assign_ids(examination, new_id, known)
     damaged = [entry for entry in examination.found if _is_damaged(entry, examination)]
     rows: dict[int, list[Row]] = {entry.seq: [] for entry in damaged}
     sources = {entry.seq: "nothing is known of it" for entry in damaged}
@@ -203,8 +216,8 @@ def _refuse_broken_chain(examination: Examination) -> None:
             raise Refused(f"commit `{key}` does not follow commit {before.seq}: two logs were mixed", key=key)
 
 
-def _assign_ids(examination: Examination, new_id: Callable[[], str]) -> dict[int, str]:
-    """Find out, or make up, the id of every commit: its own, the one its follower names, a checkpoint's."""
+def _assign_ids(examination: Examination, new_id: Callable[[], str], known: Position | None) -> dict[int, str]:
+    """Find out, or make up, the id of every commit: its own, its follower's parent, a checkpoint's, a clone's."""
     ids: dict[int, str] = {}
     parent: str | None = None
     for entry in reversed(examination.found):
@@ -213,7 +226,8 @@ def _assign_ids(examination: Examination, new_id: Callable[[], str]) -> dict[int
             ids[entry.seq] = entry.published.commit.id
             parent = entry.published.commit.parent
             continue
-        ids[entry.seq] = parent or (anchor.position.id if anchor is not None else new_id())
+        remembered = known.id if known is not None and known.seq == entry.seq else ""
+        ids[entry.seq] = parent or (anchor.position.id if anchor is not None else remembered or new_id())
         parent = None
     return ids
 

@@ -27,6 +27,7 @@ class ProblemKind(Enum):
     OBJECT_MISSING = "object missing"
     OBJECT_SIZE = "object size"
     OBJECT_DIGEST = "object digest"
+    LOG_REPLACED = "log replaced"
     STATE_DIFFERS = "state differs"
     CATALOG_DIFFERS = "catalog differs"
     COPY_CHANGED = "copy changed"

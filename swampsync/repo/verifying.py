@@ -8,7 +8,8 @@ from typing import Protocol
 from swampsync.errors import SwampsyncError
 from swampsync.log.repair import RepairPlan, apply_repair_plan, make_repair_plan
 from swampsync.log.state import NamespaceState
-from swampsync.log.verify import ProblemKind, verify
+from swampsync.log.tail import Freshness, tail
+from swampsync.log.verify import Problem, ProblemKind, verify
 from swampsync.repo.parts import Parts
 from swampsync.repo.verify_report import LOG_PROBLEMS, Repair, VerifyReport
 from swampsync.sync.mending import (
@@ -101,6 +102,9 @@ class BucketVerifier:
     def _compare_clone(self, report: VerifyReport, head: NamespaceState, progress: Progress) -> None:
         syncer = self._syncer
         try:
+            if self._is_replaced():
+                report.problems.append(self._describe_replaced())
+                return
             syncer.pull(check=self._parts.syncing.deadline())
         except SwampsyncError as error:
             report.notes.append(f"this clone was not compared: {error.message}")
@@ -111,6 +115,19 @@ class BucketVerifier:
             report.problems += compare_catalog(syncer.clone)
             problems, report.here = compare_copy(syncer.clone, syncer.copy, progress=progress)
             report.problems += problems
+
+    def _is_replaced(self) -> bool:
+        """Look whether the log still has what this clone has applied; a pull would take it as it is."""
+        clone = self._syncer.clone
+        position = read_position(clone)
+        return position.seq > 0 and tail(clone.log, position).freshness is Freshness.REPLACED
+
+    def _describe_replaced(self) -> Problem:
+        clone = self._syncer.clone
+        position = read_position(clone)
+        key = clone.layout.log_key(position.seq).text
+        detail = f"this clone had applied commit `{key}` with the id `{position.id}`, which the log does not have"
+        return Problem(ProblemKind.LOG_REPLACED, key, detail)
 
     # --- repair ------------------------------------------------------------------------------------
 
@@ -138,7 +155,13 @@ class BucketVerifier:
     def _plan_log(self) -> RepairPlan:
         clone = self._syncer.clone
         reader = MetadataReader(clone.namespace)
-        return make_repair_plan(clone.log, reader, signature=make_signature(clone), new_id=clone.new_id)
+        return make_repair_plan(
+            clone.log,
+            reader,
+            signature=make_signature(clone),
+            new_id=clone.new_id,
+            known=read_position(clone),
+        )
 
     def repair(self) -> tuple[Repair, VerifyReport]:
         """Rebuild commits, then put objects back and mend this clone, under the structural lock; then verify again.
@@ -174,7 +197,8 @@ class BucketVerifier:
         if head is not None and plan.put_back:
             put_back(syncer.clone, syncer.copy, head, plan.put_back, check=check)
         with syncer.locked():
-            if plan.rebuilds_state:
-                rebuild_state(syncer.clone, syncer.copy, check=self._parts.syncing.deadline())
-            if plan.rebuilds_catalog:
+            if head is not None and plan.rebuilds_state:
+                now = go_on_to(syncer.clone, head, read_position(syncer.clone))
+                rebuild_state(syncer.clone, syncer.copy, now)
+            elif plan.rebuilds_catalog:
                 rebuild_catalog(syncer.clone)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from swampsync.artifacts.metadata_yaml import parse_metadata
 from swampsync.artifacts.tree import no_check
 from swampsync.backends.base import Create, ObjectExists
-from swampsync.catalog.records import Position as KeptPosition
-from swampsync.clock import format_timestamp
+from swampsync.catalog.files import FileRecord, FileState
 from swampsync.errors import DataError
 from swampsync.log.paths import METADATA_FILE, parse_version_path
 from swampsync.log.repair import Signature
@@ -29,9 +28,10 @@ from swampsync.sync.cataloguing import (
     metadata_text_of,
 )
 from swampsync.sync.clone import Clone, artifact_key_of
-from swampsync.sync.copied_content import hash_file
+from swampsync.sync.copied_content import hash_file, here
 from swampsync.sync.local_copy import LocalCopy
-from swampsync.sync.pull import pull
+from swampsync.sync.pending import PendingWork
+from swampsync.sync.starting_over import KEPT_ASIDE, forget_published, load_rows
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -148,13 +148,40 @@ def put_back(
     return done
 
 
-def rebuild_state(clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check) -> None:
-    """Forget what was applied and take the log in anew; what is pending, and content that is right, stays.
+def rebuild_state(clone: Clone, copy: LocalCopy, head: NamespaceState) -> None:
+    """Make the clone's state say what the log says, in one transaction; what is pending stays.
 
-    The caller holds the clone's lock.
+    Content of the copy that is what the log names stays; other content is kept aside, never removed. The caller holds
+    the clone's lock.
+
+    Args:
+        clone: Which.
+        copy: Its local copy.
+        head: The log's state at the clone's position.
     """
-    clone.state.positions.put(KeptPosition(clone.namespace, 0, "", "", format_timestamp(clone.clock.now())))
-    pull(clone, copy, check=check)
+    state, namespace = clone.state, clone.namespace
+    entries = PendingWork(state, namespace, clock=clone.clock).entries()
+    with state.atomic():
+        synced = state.files.of_state(namespace, FileState.SYNCED)
+        forget_published(clone, entries)
+        load_rows(clone, head.rows(), {entry.path for entry in entries})
+        for record in synced:
+            _settle(clone, copy, record)
+        state.feed.record_rebuild(namespace)
+        catalogue_namespace(clone.catalog, state, namespace)
+
+
+def _settle(clone: Clone, copy: LocalCopy, record: FileRecord) -> None:
+    """Keep what is here and named; keep aside what is here and is not."""
+    known = clone.state.files.find(record.namespace, record.path)
+    try:
+        content = hash_file(copy, record.path)
+    except FileNotFoundError:
+        return
+    if known is not None and known.state is FileState.REMOTE and content.sha256 == known.sha256:
+        clone.state.files.put([here(known, content.stat)])
+    elif known is None or known.state is not FileState.PENDING:
+        copy.move_aside(record.path, clone.layout.local_path(KEPT_ASIDE, *filter(None, (record.namespace,))))
 
 
 def rebuild_catalog(clone: Clone) -> None:

@@ -50,13 +50,13 @@ def start_over(clone: Clone, copy: LocalCopy, checkpoint: LoadedCheckpoint | Non
     with clone.state.atomic():
         _set_synced_aside(clone)
         head = BEGINNING if checkpoint is None else checkpoint.position
-        _forget_published(clone, work.entries())
+        forget_published(clone, work.entries())
         _resolve_sent(clone, work, resolver, head.seq)
         if checkpoint is not None:
             entries = work.entries()
             if entries:
                 _resolve_all(clone, checkpoint, entries, resolver)
-            _load(clone, checkpoint.rows(), {entry.path for entry in work.entries()})
+            load_rows(clone, checkpoint.rows(), {entry.path for entry in work.entries()})
         _take_back_synced(clone, copy, is_replaced=is_replaced)
         write_position(clone, head)
         work.forget_sent(head.seq)
@@ -75,7 +75,8 @@ def _set_synced_aside(clone: Clone) -> None:
         )
 
 
-def _forget_published(clone: Clone, entries: Iterable[PendingEntry]) -> None:
+def forget_published(clone: Clone, entries: Iterable[PendingEntry]) -> None:
+    """Forget everything that the log told, but not the metadata of what is pending."""
     kept = [entry.path for entry in entries]
     namespace = clone.namespace
     with clone.state.database.atomic() as connection:
@@ -145,7 +146,7 @@ def _number(entry: PendingEntry) -> int:
     return int(entry.path.rpartition("/")[2])
 
 
-def _load(clone: Clone, rows: Iterable[StateRow], pending: set[str]) -> None:
+def load_rows(clone: Clone, rows: Iterable[StateRow], pending: set[str]) -> None:
     """Stream rows into the tables; what is pending stands above them."""
     with clone.state.database.atomic() as connection:
         connection.execute("PRAGMA cache_size = -32768")

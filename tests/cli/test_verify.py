@@ -182,6 +182,41 @@ def test_edited_copy_is_told_and_left_alone(ann: PastRepo) -> None:
     assert raw.read_text() == "THREE"
 
 
+def test_rebuilding_the_state_throws_no_edit_away(ann: PastRepo) -> None:
+    """Where the state is wrong and the copy was edited, the edit is kept aside and the log's content comes back."""
+    (raw,) = (ann.path / ".swamp" / "remote").rglob("state/3/raw")
+    raw.write_text("THREE")
+    with sqlite3.connect(ann.path / ".swamp" / "data" / "_sync.db") as state:
+        state.execute("DELETE FROM metadata WHERE data_name = 'other'")
+    assert [kind for kind, _ in problems(ann)].count("state differs") == 1
+    ann("datastore", "verify", "--repair", "--yes").ok()
+    (kept,) = (ann.path / ".swamp" / "kept-aside").rglob("state/3/raw")
+    assert kept.read_text() == "THREE"
+    assert (ann.content("state"), ann.content("other")) == ("three", "x")
+    assert ann("datastore", "sync", "--json").json["commitsPulled"] == 0
+
+
+def test_newest_commit_gets_its_own_id_back(team: PastTeam, ann: PastRepo) -> None:
+    """Whoever had applied it goes on as if nothing had happened: the log is not another one."""
+    team.memory.put(log_key(team, 4), b"{", Overwrite())
+    ann("datastore", "verify", "--repair", "--yes").ok()
+    report = ann("datastore", "sync", "--json").json
+    assert (report["logReplaced"], report["commitsPulled"]) == (False, 0)
+    assert not (ann.path / ".swamp" / "kept-aside").exists()
+    assert team.repo("bob").content("other") == "x"
+
+
+def test_log_that_lost_its_newest_commit_is_told_by_who_had_it(team: PastTeam, ann: PastRepo) -> None:
+    """The log alone cannot know; the clone that had applied it does, and verifying moves nothing aside."""
+    team.memory.delete(log_key(team, 4))
+    assert problems(team.repo("bob")) == []
+    assert problems(ann) == [("log replaced", log_key(team, 4).text)]
+    assert "keeps aside what it does not know" in ann("datastore", "verify").err
+    assert ann("datastore", "verify", "--repair", "--yes").status == 1
+    assert not (ann.path / ".swamp" / "kept-aside").exists()
+    assert ann.content("other") == "x"
+
+
 def test_only_members_repair(team: PastTeam, ann: PastRepo) -> None:
     """Anybody may verify a namespace that can be read; only members repair it."""
     if not team.namespace:
