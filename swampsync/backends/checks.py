@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
 from swampsync.backends.base import MAX_CONDITIONAL_BYTES, ETag, Overwrite, PutMode
@@ -12,11 +11,15 @@ from swampsync.layout import ObjectKey
 
 def digest_etag(body: bytes) -> ETag:
     """Make the ETag that S3 gives to a body put in one request: its MD5."""
+    import hashlib  # noqa: PLC0415 - it loads a large library, which a look at a log does not need
+
     return ETag(hashlib.md5(body, usedforsecurity=False).hexdigest())
 
 
 def digest_chunks(chunks: Iterable[bytes]) -> ETag:
     """Make the ETag of a body that comes in pieces."""
+    import hashlib  # noqa: PLC0415 - it loads a large library, which a look at a log does not need
+
     digest = hashlib.md5(usedforsecurity=False)
     for chunk in chunks:
         digest.update(chunk)

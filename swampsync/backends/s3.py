@@ -10,12 +10,11 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from swampsync.backends.base import (
     BucketNotFound,
@@ -35,10 +34,9 @@ from swampsync.backends.base import (
     RequestObserver,
 )
 from swampsync.backends.checks import check_conditional_size, check_directory_prefix, check_range, range_behind_end
-from swampsync.backends.s3_answers import Operation
+from swampsync.backends.s3_answers import ChecksumWanted, Operation
 from swampsync.backends.s3_clients import Use
 from swampsync.backends.s3_download import FIRST_BYTES, read_ranges
-from swampsync.backends.s3_errors import ChecksumWanted
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_listing import list_range
 from swampsync.backends.s3_requests import S3Requests, is_out_of_range
@@ -47,6 +45,9 @@ from swampsync.backends.s3_sharing import Sharing
 from swampsync.backends.s3_upload import PARTS_AT_A_TIME, read_parts
 from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey, find_key_problem
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 SMALL_BYTES: Final = 1 << 20
 SINGLE_PUT_BYTES: Final = 64 << 20
@@ -71,12 +72,12 @@ class S3Store:
         *,
         on_request: RequestObserver | None = None,
         read_file: Callable[[str], bytes],
-        new_pool: Callable[[int], Executor] = ThreadPoolExecutor,
+        new_pool: Callable[[int], Executor] | None = None,
     ) -> None:
         self._options = options
         self._root = options.root
         self._requests = S3Requests(options, credentials, on_request=on_request, read_file=read_file)
-        self._new_pool = new_pool
+        self._new_pool = new_pool or _make_threads
         self._quoting = options.etag_quoting
         self._sharing = Sharing()
 
@@ -286,4 +287,12 @@ class S3Store:
 
 # The code of a refusal that is about rights, and not about keys, clocks or regions.
 _DENIED: Final = "AccessDenied"
+
+
+def _make_threads(width: int) -> Executor:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a look at a log needs no threads
+
+    return ThreadPoolExecutor(width)
+
+
 _BARE_STATUS: Final = {"400", "401", "403", "404", "409", "412"}

@@ -12,6 +12,16 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from swampsync.backends.base import ObjectStoreRefused
+
+
+class WireError(Exception):
+    """The cause of our error: what was answered, without what obstore knows of the request."""
+
+
+class ChecksumWanted(ObjectStoreRefused):
+    """The bucket takes a put only with a checksum in a header of its own, as it does under Object Lock."""
+
 
 class Operation(Enum):
     """What was asked of the server; the same answer means different things after different questions."""

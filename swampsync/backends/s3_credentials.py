@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cached_property
 from typing import Final
 
 from swampsync.backends.base import CredentialsExpired
@@ -68,10 +68,13 @@ class AwsCredentials:
         self._disk = disk
         self._clock = clock
         self._fetch = fetch
-        self._cache = CredentialCache(places.cache_dir, self._identity(), clock)
         self._lock = threading.Lock()
         self._keys: S3Keys | None = None
         self._is_static = False
+
+    @cached_property
+    def _cache(self) -> CredentialCache:
+        return CredentialCache(self._places.cache_dir, self._identity(), self._clock)
 
     def __repr__(self) -> str:
         return f"AwsCredentials(profile={self._profile!r})"
@@ -120,4 +123,6 @@ class AwsCredentials:
         environment = self._places.environment
         parts = [self._places.profile_name(self._profile), self._places.config_file, self._places.credentials_file]
         parts += [f"{name}={environment.get(name, '')}" for name in _IDENTITY_VARIABLES]
+        import hashlib  # noqa: PLC0415 - it loads a large library, which keys in the environment do not need
+
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

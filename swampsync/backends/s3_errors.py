@@ -19,19 +19,10 @@ from swampsync.backends.base import (
     PreconditionFailed,
     Throttled,
 )
-from swampsync.backends.s3_answers import Answer, Operation, Trouble, describe
+from swampsync.backends.s3_answers import Answer, ChecksumWanted, Operation, Trouble, WireError, describe
 from swampsync.backends.s3_hints import hint_for_access, hint_for_region
 from swampsync.backends.s3_settings import S3Options
 from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
-
-
-class WireError(Exception):
-    """The cause of our error: what was answered, without what obstore knows of the request."""
-
-
-class ChecksumWanted(ObjectStoreRefused):
-    """The bucket takes a put only with a checksum in a header of its own, as it does under Object Lock."""
-
 
 _EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
 _DENIED: Final = {

@@ -143,12 +143,12 @@ def parse_expiry(text: str | None) -> datetime | None:
 
 
 def _read_sections(path: str, disk: Disk) -> dict[str, dict[str, str]]:
-    from configparser import Error, RawConfigParser  # noqa: PLC0415 - only where there is S3
-
     try:
         text = disk.read_bytes(path).decode("utf-8-sig", errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    from configparser import Error, RawConfigParser  # noqa: PLC0415 - only where there is such a file
+
     # No header can be this default section, so that `[default]` is a section like any other.
     parser = RawConfigParser(default_section="\0", strict=False, comment_prefixes=("#", ";"))
     try:

@@ -19,10 +19,9 @@ from swampsync.backends.base import (
     RequestKind,
     RequestObserver,
 )
-from swampsync.backends.s3_answers import Answer, Operation, Trouble, parse_answer
+from swampsync.backends.s3_answers import Answer, ChecksumWanted, Operation, Trouble, WireError, parse_answer
 from swampsync.backends.s3_clients import S3Clients, Use
 from swampsync.backends.s3_download import RangeChunks
-from swampsync.backends.s3_errors import ChecksumWanted, WireError, translate
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_settings import Checksum, S3Options
 from swampsync.backends.s3_upload import Parts
@@ -86,12 +85,16 @@ class S3Requests:
         provider_error, self._clients.provider_error = self._clients.provider_error, None
         if provider_error is not None:
             return provider_error
+        from swampsync.backends.s3_errors import translate  # noqa: PLC0415 - most requests go well
+
         answer = parse_answer(str(caught))
         error = translate(answer, operation, key=key, options=self._options, secrets=self._clients.secrets())
         log.debug("%s: %s", operation.value, error.__cause__)
         return error
 
     def _not_s3(self, operation: Operation, key: str) -> SwampsyncError:
+        from swampsync.backends.s3_errors import translate  # noqa: PLC0415 - most requests go well
+
         return translate(Answer(trouble=Trouble.GARBAGE), operation, key=key, options=self._options)
 
     # --- objects -----------------------------------------------------------------------------------

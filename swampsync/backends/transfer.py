@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from swampsync.errors import SwampsyncError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from functools import cached_property
 
 from swampsync.disk import Disk
 
 _ENDED_STATES = frozenset("ZXx")  # a zombie holds its pid until its parent looks, but will never do anything again
+
+
+def find_user(environ: Mapping[str, str]) -> str:
+    """Name the user, as far as the environment tells."""
+    return environ.get("USER") or environ.get("USERNAME") or "unknown"
 
 
 def make_process_table(disk: Disk) -> LinuxProcessTable | MacProcessTable:

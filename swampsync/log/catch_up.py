@@ -1,19 +1,24 @@
 """Catching up: from any position to the head of a log by the shorter way.
 
 Near the head that is the tail alone: one request if nothing is new. A new clone, one that is a thousand commits behind,
-and one whose log was replaced start over from the newest checkpoint that can be read.
+and one whose log was replaced start over from the newest checkpoint that can be read; what reads one is imported there.
 """
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from swampsync.log.checkpoint import LoadedCheckpoint, readable_checkpoints
-from swampsync.log.commit import PublishedCommit
 from swampsync.log.log import PAGE_KEYS, Log
-from swampsync.log.state import NamespaceState
 from swampsync.log.tail import BEGINNING, Freshness, Position, Tail, tail
+
+if TYPE_CHECKING:
+    from swampsync.log.checkpoint import LoadedCheckpoint
+    from swampsync.log.commit import PublishedCommit
+    from swampsync.log.state import NamespaceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS, at_mos
         if seen.freshness in {Freshness.NOTHING_NEW, Freshness.NEWER}:
             return CatchUp(starts_over=False, is_replaced=False, checkpoint=None, tail=seen)
         is_replaced = seen.freshness is Freshness.REPLACED
+    from swampsync.log.checkpoint import readable_checkpoints
+
     for checkpoint in readable_checkpoints(log, after=0 if is_replaced else position.seq, at_most=at_most):
         seen = tail(log, checkpoint.position, limit=None)
         if seen.freshness is not Freshness.REPLACED:
@@ -72,6 +79,8 @@ def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS, at_mos
 
 def read_state(log: Log) -> tuple[NamespaceState, Position]:
     """Read the state at the head into memory, with where that is; for what must know everything at once."""
+    from swampsync.log.state import NamespaceState
+
     way = catch_up(log, BEGINNING)
     state = NamespaceState()
     if way.checkpoint is not None:

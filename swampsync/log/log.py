@@ -1,7 +1,10 @@
 """A namespace's log in a store: where its objects lie and how one of them is read or written.
 
-Nothing here decides; `tail`, `append` and `checkpoints` do.
+Nothing here decides; `tail`, `append` and `checkpoints` do. What reads commits and segments is imported when the first
+is read: most looks at a log find nothing new.
 """
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -12,16 +15,23 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from swampsync.backends.base import Create, ETag, ObjectExists, ObjectInfo, ObjectNotFound, ObjectStore
+from swampsync.backends.base import (
+    MAX_CONDITIONAL_BYTES,
+    Create,
+    ETag,
+    ObjectExists,
+    ObjectInfo,
+    ObjectNotFound,
+    ObjectStore,
+)
 from swampsync.errors import DataError
 from swampsync.layout import SEQUENCE_DIGITS, Layout
-from swampsync.log.commit import MAX_COMMIT_BYTES, Commit, PublishedCommit, SegmentRef
-from swampsync.log.commit_json import decode_commit
-from swampsync.log.rows import ArtifactRow, FilePut, Removal, Row
-from swampsync.log.segments import TARGET_BYTES, check_segment, pack_segments, unpack_segment
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from swampsync.log.commit import Commit, PublishedCommit, SegmentRef
+    from swampsync.log.rows import Row
 
 PAGE_KEYS: Final = 1_000
 READ_AHEAD: Final = 16
@@ -75,6 +85,9 @@ class Log:
             ObjectNotFound: There is none.
             DataError: It is damaged, or of an unknown format.
         """
+        from swampsync.log.commit import PublishedCommit
+        from swampsync.log.commit_json import decode_commit
+
         key = self.layout.log_key(seq)
         found = self.store.get(key)
         commit = decode_commit(found.body, key=key.text, seq=seq, namespace=self.namespace)
@@ -103,7 +116,7 @@ class Log:
             match = _NAME.fullmatch(info.key.text[len(prefix) :])
             if match is None:  # nobody of ours puts anything else there, and it harms nothing
                 continue
-            if info.size > MAX_COMMIT_BYTES:
+            if info.size > MAX_CONDITIONAL_BYTES:
                 raise DataError(f"commit `{info.key}` has {info.size} bytes", key=info.key.text)
             entries.append(LogEntry(int(match[1]), info.etag, info.size, info.modified_at))
         return entries
@@ -114,6 +127,9 @@ class Log:
         Raises:
             DataError: A segment is missing or damaged; its key is named.
         """
+        from swampsync.log.rows import ArtifactRow, FilePut, Removal
+        from swampsync.log.segments import unpack_segment
+
         if not commit.segments:
             yield from commit.inline_rows()
             return
@@ -143,6 +159,8 @@ class Log:
         return self.side_by_side(self._read_segment, refs)
 
     def _read_segment(self, ref: SegmentRef) -> tuple[SegmentRef, bytes]:
+        from swampsync.log.segments import check_segment
+
         key = self.layout.segment_key(ref.id)
         try:
             body = self.store.get(key).body
@@ -152,16 +170,17 @@ class Log:
         return ref, body
 
     def put_segments(
-        self, lines: Iterable[bytes], *, new_id: Callable[[], str], target_bytes: int = TARGET_BYTES
+        self, lines: Iterable[bytes], *, new_id: Callable[[], str], target_bytes: int | None = None
     ) -> tuple[SegmentRef, ...]:
         """Pack lines (`row_to_line`) into segments and upload each under a key that was never used.
 
         Raises:
             Conflict: A key was used although `new_id` made it.
         """
-        return tuple(
-            self.put_segment(ref, body) for ref, body in pack_segments(lines, new_id=new_id, target_bytes=target_bytes)
-        )
+        from swampsync.log.segments import TARGET_BYTES, pack_segments
+
+        packed = pack_segments(lines, new_id=new_id, target_bytes=target_bytes or TARGET_BYTES)
+        return tuple(self.put_segment(ref, body) for ref, body in packed)
 
     def put_segment(self, ref: SegmentRef, body: bytes) -> SegmentRef:
         """Upload one segment under its key.

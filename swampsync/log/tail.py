@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from swampsync.backends.base import ETag, ObjectNotFound
 from swampsync.errors import DataError, Unavailable
-from swampsync.log.commit import Commit, PublishedCommit
 from swampsync.log.log import PAGE_KEYS, Log, LogEntry, missing_commit
+
+if TYPE_CHECKING:
+    from swampsync.log.commit import Commit, PublishedCommit
 
 
 @dataclass(frozen=True, slots=True)

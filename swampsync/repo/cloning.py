@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 from swampsync._version import __version__
+from swampsync.locks.process_table import find_user, make_process_table
 from swampsync.log.log import Log
 from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
 from swampsync.sync.clone import Clone
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 def make_clone(parts: Parts, namespace: Namespace, *, pool: Executor, concurrency: int) -> Clone:
@@ -30,7 +34,8 @@ def make_clone(parts: Parts, namespace: Namespace, *, pool: Executor, concurrenc
         parts.state,
         parts.catalog,
         parts.config.repo_id or "",
-        parts.keeper_parts.holder.name,
+        # As a lock would name us; most commands make a clone and take no lock.
+        f"{find_user(parts.environ)}@{make_process_table(world.disk).hostname}",
         f"swampsync/{__version__}",
         pool,
         concurrency,

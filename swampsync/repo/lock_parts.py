@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from swampsync.locks.identity import make_holder
 from swampsync.locks.keeper import KeeperParts
 from swampsync.locks.parent import ParentHolder
-from swampsync.locks.process_table import make_process_table
+from swampsync.locks.process_table import find_user, make_process_table
 from swampsync.locks.timing import LockTiming
 from swampsync.repo.world import World
 
@@ -30,12 +30,11 @@ def make_keeper_parts(
         on_notice: Takes what people should know of the locks that were taken, each line once.
     """
     processes = make_process_table(world.disk)
-    user = environ.get("USER") or environ.get("USERNAME") or "unknown"
     return KeeperParts(
         clock=world.clock,
         spawn=world.spawn,
         processes=processes,
-        holder=make_holder(user, pid=world.pid, processes=processes),
+        holder=make_holder(find_user(environ), pid=world.pid, processes=processes),
         new_id=world.new_id,
         rng=world.rng,
         timing=LockTiming(wait_seconds=wait_seconds),

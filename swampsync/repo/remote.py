@@ -25,7 +25,6 @@ from swampsync.config.datastore import S3Settings
 from swampsync.config.settings import RepoConfig
 from swampsync.layout import Layout
 from swampsync.namespace import Namespace
-from swampsync.registry.bucket import BucketRegistry
 from swampsync.repo.world import World
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from swampsync.backends.s3_settings import S3Options
     from swampsync.locks.bucket_guard import BucketGuard
     from swampsync.locks.keeper import KeeperParts
+    from swampsync.registry.bucket import BucketRegistry
 
 DEFAULT_REGION: Final = "us-east-1"
 REGION_VARIABLES: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -228,6 +228,8 @@ class Remote:
 
     def make_registry(self, layout: Layout) -> BucketRegistry:
         """Make the registry of the bucket's namespaces."""
+        from swampsync.registry.bucket import BucketRegistry
+
         world = self._world
         return BucketRegistry(
             self.unguarded, world.clock, layout, new_id=world.new_id, rng=world.rng, make_pool=world.make_pool

@@ -104,12 +104,16 @@ class Synchroniser:
         if options.predicate:
             records = [r for path in self._matches(options.predicate) if (r := self._find(path)) is not None]
             hydrated = self._fetch(records, progress, check)
-        elif options.hydrate or (wants_all and not self._parts.syncing.foreign.includes(self._parts.namespace)):
+        elif options.hydrate or (wants_all and not self._syncer.is_hydrated() and not self._is_foreign):
             hydrated = self._fetch(None, progress, check)
         else:
             return
         report.fetched = hydrated.files
         report.failures += hydrated.failures
+
+    @property
+    def _is_foreign(self) -> bool:
+        return self._parts.syncing.foreign.includes(self._parts.namespace)
 
     def _fetch(self, records: list[FileRecord] | None, progress: Progress, check: Callable[[], None]) -> Hydrated:
         """Fetch files, or everything: into the local copy, or into the cache if it is another namespace's."""

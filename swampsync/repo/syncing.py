@@ -16,6 +16,7 @@ from swampsync.backends.base import NotConnected
 from swampsync.errors import LockError, SwampsyncError, SyncIncomplete, Unavailable
 from swampsync.locks.clone_lock import CloneLock
 from swampsync.namespace import SOLO, Namespace
+from swampsync.repo.late_pool import late_pool
 from swampsync.repo.membership import prove_membership
 from swampsync.repo.publication import Publication, report_failures
 from swampsync.sync.cataloguing import ensure_catalogued
@@ -94,9 +95,9 @@ class Syncing:
             from swampsync.repo.cloning import make_clone
             from swampsync.sync.syncer import Syncer
 
-            known = self._syncers[namespace.name] = Syncer(
-                make_clone(self._parts, namespace, pool=self.pool, concurrency=self._concurrency), self.lock
-            )
+            pool = late_pool(lambda: self.pool)
+            clone = make_clone(self._parts, namespace, pool=pool, concurrency=self._concurrency)
+            known = self._syncers[namespace.name] = Syncer(clone, self.lock)
         return known
 
     def store_of(self, namespace: Namespace) -> RemoteStore:

@@ -20,7 +20,7 @@ from swampsync.sync.mending import (
     rebuild_catalog,
     rebuild_state,
 )
-from swampsync.sync.pull import read_position
+from swampsync.sync.position import read_position
 from swampsync.sync.syncer import Syncer
 from swampsync.sync.verifying import compare_catalog, compare_contents, compare_copy, compare_state, go_on_to
 

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from swampsync.catalog.feed import REMOVE, UPSERT
 from swampsync.catalog.files import FileRecord, FileState
 from swampsync.catalog.metadata_rows import MetadataRow
-from swampsync.catalog.records import Position as KeptPosition
 from swampsync.catalog.rows import ArtifactKey
-from swampsync.clock import format_timestamp
 from swampsync.log.commit import PublishedCommit
 from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
 from swampsync.log.rows import ArtifactRow, FilePut, Removal, Row
@@ -24,6 +22,7 @@ from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import unit_path
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingWork
+from swampsync.sync.position import write_position
 from swampsync.sync.resolving import Resolved, Resolver
 
 
@@ -212,13 +211,6 @@ class Applier:
 def remote_record(namespace: str, row: FilePut) -> FileRecord:
     """Make the record of a file whose content is in the bucket only."""
     return FileRecord(namespace, row.path, FileState.REMOTE, 0, 0, 0, row.size, row.sha256, row.key, None)
-
-
-def write_position(clone: Clone, position: Position) -> None:
-    """Write how far the log was applied, and when."""
-    etag = "" if position.etag is None else position.etag.text
-    at = format_timestamp(clone.clock.now())
-    clone.state.positions.put(KeptPosition(clone.namespace, position.seq, position.id, etag, at))
 
 
 def note_used(clone: Clone, paths: Iterable[str]) -> None:

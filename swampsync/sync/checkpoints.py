@@ -5,7 +5,7 @@ from __future__ import annotations
 from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.log import Log
 from swampsync.sync.clone import Clone
-from swampsync.sync.pull import read_position
+from swampsync.sync.position import read_position
 
 
 def write_checkpoint_if_due(clone: Clone) -> bool:

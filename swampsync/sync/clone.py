@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from swampsync.catalog.catalog import Catalog
 from swampsync.catalog.rows import ArtifactKey
-from swampsync.catalog.state import SyncState
-from swampsync.clock import Clock
-from swampsync.disk import Disk
 from swampsync.layout import Layout
-from swampsync.log.log import Log
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from swampsync.catalog.catalog import Catalog
+    from swampsync.catalog.state import SyncState
+    from swampsync.clock import Clock
+    from swampsync.disk import Disk
+    from swampsync.log.log import Log
 
 CONCURRENCY: Final = 16
 

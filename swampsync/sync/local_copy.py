@@ -7,7 +7,6 @@ whole or not at all, and only with the digest that the log names.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
@@ -86,6 +85,8 @@ class LocalCopy:
         directory, _, name = target.rpartition("/")
         self.make_directory(directory)
         temporary = f"{directory}/.{name[:100]}.{self._new_id()}.tmp"
+        import hashlib  # noqa: PLC0415 - it loads a large library, which a look at a log does not need
+
         digest = hashlib.sha256()
         written = 0
         try:
@@ -110,6 +111,8 @@ class LocalCopy:
 
     def write_bytes(self, relative: str, body: bytes, *, is_only_one: bool = False) -> DiskStat:
         """Write a small file of our own making."""
+        import hashlib  # noqa: PLC0415 - it loads a large library, which a look at a log does not need
+
         sha256 = hashlib.sha256(body).hexdigest()
         return self.write(relative, (body,), size=len(body), sha256=sha256, is_only_one=is_only_one)
 

@@ -1,24 +1,30 @@
-"""Pull: from where this clone stands to the head of the log."""
+"""Pull: from where this clone stands to the head of the log.
+
+What applies commits is imported when there are some: most pulls find nothing new.
+"""
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from swampsync.artifacts.tree import no_check
-from swampsync.backends.base import ETag
 from swampsync.errors import DataError
 from swampsync.log.catch_up import catch_up
-from swampsync.log.commit import PublishedCommit
-from swampsync.log.log import Log
-from swampsync.log.rows import Row
-from swampsync.log.tail import BEGINNING, Position
-from swampsync.sync.applying import Applied, Applier, write_position
+from swampsync.log.tail import Position
 from swampsync.sync.cataloguing import ensure_catalogued
 from swampsync.sync.clone import Clone
 from swampsync.sync.local_copy import LocalCopy
-from swampsync.sync.starting_over import has_published, start_over
+from swampsync.sync.position import read_position, write_position
+
+if TYPE_CHECKING:
+    from swampsync.log.commit import PublishedCommit
+    from swampsync.log.log import Log
+    from swampsync.log.rows import Row
+    from swampsync.sync.applying import Applied
 
 _BATCH_ROWS: Final = 20_000
 
@@ -52,14 +58,6 @@ class Pulled:
         return not self.applied and not self.checkpoint and not self.is_replaced
 
 
-def read_position(clone: Clone) -> Position:
-    """Return how far the log was applied."""
-    kept = clone.state.positions.find(clone.namespace)
-    if kept is None or kept.seq == 0:
-        return BEGINNING
-    return Position(kept.seq, kept.commit_id, ETag(kept.etag) if kept.etag else None)
-
-
 def pull(clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check) -> Pulled:
     """Apply everything that is new; one request if nothing is. The caller holds the clone's lock.
 
@@ -76,6 +74,12 @@ def pull(clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check)
     tailed_at = clone.clock.uptime()
     known = read_position(clone)
     way = catch_up(clone.log, known)
+    if way.is_nothing_new:
+        write_position(clone, way.tail.position)
+        return Pulled(way.tail.position, tailed_at, checkpoint=0, is_replaced=False, applied=())
+    from swampsync.sync.applying import Applied, Applier
+    from swampsync.sync.starting_over import has_published, start_over
+
     applied: list[Applied] = []
     while way.starts_over and (way.checkpoint is not None or has_published(clone)):
         try:

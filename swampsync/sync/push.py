@@ -24,8 +24,9 @@ from swampsync.sync.drafting import EntryContent, contents_of, make_draft, missi
 from swampsync.sync.letters import forget_settled
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingEntry, PendingWork
+from swampsync.sync.position import read_position
 from swampsync.sync.progress import Progress, silent
-from swampsync.sync.pull import Pulled, read_position
+from swampsync.sync.pull import Pulled
 from swampsync.sync.push_plan import PushLimits, PushPlan, check_limits, plan_push, sizes_of
 from swampsync.sync.resolving import Resolver
 from swampsync.sync.uploading import (

@@ -9,7 +9,6 @@ from typing import Final
 from swampsync.backends.counting import PART_BYTES
 from swampsync.catalog.files import FileState
 from swampsync.errors import Refused
-from swampsync.log.commit import MAX_INLINE_ENTRIES
 from swampsync.log.paths import RAW_FILE
 from swampsync.sync.clone import Clone
 from swampsync.sync.pending import Op, PendingEntry
@@ -72,6 +71,8 @@ def plan_push(entries: Sequence[PendingEntry], sizes: dict[str, int]) -> PushPla
         entries: What is pending.
         sizes: Bytes of content by the path of the entry.
     """
+    from swampsync.log.commit import MAX_INLINE_ENTRIES  # noqa: PLC0415 - where nothing is pending it is not needed
+
     puts = [entry for entry in entries if entry.op is Op.PUT]
     removals = len(entries) - len(puts)
     if not entries:

@@ -18,11 +18,11 @@ from swampsync.catalog.files import FileRecord, FileState
 from swampsync.disk import DiskStat
 from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
 from swampsync.log.tail import BEGINNING
-from swampsync.sync.applying import write_position
 from swampsync.sync.cataloguing import catalog_rows_of, catalogue_namespace, iterate_artifacts
 from swampsync.sync.clone import Clone, artifact_path_of
 from swampsync.sync.copied_content import hash_file, here
 from swampsync.sync.local_copy import LocalCopy
+from swampsync.sync.position import write_position
 from swampsync.sync.pull import pull
 from swampsync.sync.scan_plan import Change, Finding, ScanPlan
 from swampsync.sync.scanning import Progress, Scanner

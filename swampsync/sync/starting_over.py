@@ -19,12 +19,13 @@ from swampsync.log.checkpoint import LoadedCheckpoint
 from swampsync.log.paths import RAW_FILE, parse_version_path
 from swampsync.log.rows import ArtifactRow, FilePut, Highest, Row, StateRow
 from swampsync.log.tail import BEGINNING
-from swampsync.sync.applying import note_used, remove_leftovers, write_position
+from swampsync.sync.applying import note_used, remove_leftovers
 from swampsync.sync.cataloguing import catalogue_namespace
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import unit_path
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingEntry, PendingWork
+from swampsync.sync.position import write_position
 from swampsync.sync.resolving import Resolved, Resolver
 
 KEPT_ASIDE: Final = "kept-aside"

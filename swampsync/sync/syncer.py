@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Final
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
 from swampsync.artifacts.tree import no_check
-from swampsync.catalog.files import FileRecord
+from swampsync.catalog.files import FileRecord, FileState
 from swampsync.layout import Layout
 from swampsync.locks.clone_lock import CloneLock
 from swampsync.sync.clone import Clone
-from swampsync.sync.hydrate import Hydrated, Hydrator
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingWork
 from swampsync.sync.progress import Progress, silent
 from swampsync.sync.pull import Pulled, pull
-from swampsync.sync.push_plan import PushLimits, PushPlan
 
 if TYPE_CHECKING:
     from swampsync.log.undelete import Undelete
     from swampsync.sync.adopting import Adopted
+    from swampsync.sync.hydrate import Hydrated
     from swampsync.sync.push import Pushed
+    from swampsync.sync.push_plan import PushLimits, PushPlan
     from swampsync.sync.recording import Recorder
     from swampsync.sync.restoring import Restored
     from swampsync.sync.status import SyncStatus
@@ -153,14 +153,23 @@ class Syncer:
         check: Callable[[], None] = no_check,
     ) -> Hydrated:
         """Fetch content: of some files, or of all that is not here."""
+        from swampsync.sync.hydrate import Hydrator
+
         with self._lock.hold():
             hydrator = Hydrator(self.clone, self.copy, check=check)
             if records is None:
                 return hydrator.hydrate_all(progress=progress)
             return hydrator.hydrate(records, total=len(records), progress=progress)
 
+    def is_hydrated(self) -> bool:
+        """Say whether all content is here; makes no request."""
+        remote = self.clone.state.files.all(self.clone.namespace, state=FileState.REMOTE, chunk=1)
+        return next(remote, None) is None
+
     def require(self, path: str) -> FileRecord | None:
         """Make sure that one file is here, as the log has it; takes no lock if it is."""
+        from swampsync.sync.hydrate import Hydrator
+
         hydrator = Hydrator(self.clone, self.copy)
         known = hydrator.find_here(path)
         if known is not None:

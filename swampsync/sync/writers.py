@@ -7,7 +7,7 @@ from typing import Final
 
 from swampsync.log.history import iterate_history
 from swampsync.sync.clone import Clone
-from swampsync.sync.pull import read_position
+from swampsync.sync.position import read_position
 
 _SETTING: Final = "writers:"
 

@@ -20,7 +20,7 @@ from swampsync.log.catch_up import read_state
 from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.log import Log
 from swampsync.namespace import Namespace
-from swampsync.sync.pull import read_position
+from swampsync.sync.position import read_position
 from swampsync.sync.push_plan import PushLimits
 from swampsync.testing.faulty_store import Fault, Faulty, RandomFaults, SimulatedCrash, no_faults
 from swampsync.testing.manual_clock import ManualClock

@@ -30,7 +30,7 @@ from swampsync.backends.base import (
     Throttled,
 )
 from swampsync.backends.s3 import S3Store
-from swampsync.backends.s3_errors import ChecksumWanted
+from swampsync.backends.s3_answers import ChecksumWanted
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.disk import LocalDisk

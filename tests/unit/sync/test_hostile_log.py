@@ -10,7 +10,7 @@ from swampsync.backends.base import Create, Overwrite
 from swampsync.errors import DataError
 from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.log import Log
-from swampsync.sync.pull import read_position
+from swampsync.sync.position import read_position
 from tests.unit.sync.conftest import MODEL, Desk, Team
 
 Pair = tuple[Desk, Desk]

@@ -22,7 +22,7 @@ from swampsync.namespace import SOLO
 from swampsync.repo.sync_report import SyncOptions
 from swampsync.sync.hydrate import Hydrator
 from swampsync.sync.local_copy import LocalCopy
-from swampsync.sync.pull import read_position
+from swampsync.sync.position import read_position
 from swampsync.testing.faulty_store import Fault, Faulty, no_faults
 from swampsync.testing.manual_clock import ManualClock
 from tests.stateful.team import Member, Office
