@@ -39,6 +39,7 @@ EXTENDED = frozenset(
         "unit/maintenance/test_doctor_backend.py",
         "unit/query/test_fuzz.py",
         "unit/repo/test_setup_moves.py",
+        "unit/repo/test_lazy_content.py",
         "unit/repo/test_setup_s3.py",
         "unit/repo/test_staging.py",
         "unit/sync/test_restoring.py",

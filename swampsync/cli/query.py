@@ -41,6 +41,7 @@ def query(
             namespace=cli.common.namespace,
             is_cached=cached,
             counts_visits=explain,
+            stages=cli.console.progress,
         ) as run,
     ):
         if not explain:

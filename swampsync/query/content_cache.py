@@ -19,6 +19,7 @@ from typing import Any, Final
 from swampsync.catalog.rows import CatalogRow
 from swampsync.errors import AccessDenied, Unavailable
 from swampsync.query.activation import JSON_TYPE, ContentSource, parse_json
+from swampsync.query.ahead import prefetch
 from swampsync.query.values import EvaluationError
 
 MAX_CONTENT_BYTES: Final = 64 * 1024
@@ -123,6 +124,7 @@ class ContentCache:
             after = rows[-1][0]
             entries: list[tuple[Any, ...]] = []
             volume = 0
+            prefetch(contents, _unread(rows, contents))
             for _, *values, old_digest in rows:
                 entry = _make_entry(CatalogRow(*values), contents, old_digest)
                 if entry is None:
@@ -154,6 +156,12 @@ class ContentCache:
         self._create()
         with self._transaction() as writer:
             writer.execute(f"DELETE FROM {TABLE} WHERE id = ? AND version = ?", (version_id, version))  # noqa: S608
+
+
+def _unread(rows: list[tuple[Any, ...]], contents: ContentSource) -> list[CatalogRow]:
+    """Name the candidates whose content will be read."""
+    found = ((CatalogRow(*values), old_digest) for _, *values, old_digest in rows)
+    return [row for row, old in found if old is None or contents.digest(row) != old]
 
 
 def _make_entry(row: CatalogRow, contents: ContentSource, old_digest: str | None) -> tuple[Any, ...] | None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from swampsync.catalog.rows import CatalogRow
 from swampsync.query.activation import Activation, ContentSource, NoContent
+from swampsync.query.ahead import read_ahead
 from swampsync.query.ast import Logic, Node
 from swampsync.query.content_cache import ContentCache
 from swampsync.query.content_join import ContentJoin
@@ -192,7 +193,8 @@ class QueryRun:
             parts = conditions.residual
             rest = Evaluator(parts[0] if len(parts) == 1 else Logic("&&", parts))
         has_json = conditions.reads_content
-        for values in cursor:
+        rows = self._ahead(cursor, has_json=has_json, at_most=None) if self.query.mentions.reads_content else cursor
+        for values in rows:
             # Where SQL had no answer, the whole predicate decides: another part of it may still absorb the error.
             evaluator = rest if values[1] == 1 else whole
             if evaluator is None:
@@ -213,10 +215,16 @@ class QueryRun:
             if answer:
                 yield values
 
+    def _ahead(self, matches: Iterator[Any], *, has_json: bool, at_most: int | None) -> Iterator[Any]:
+        return read_ahead(matches, self._contents, width=_ROW_WIDTH, has_json=has_json, at_most=at_most)
+
     def _emit(self, matches: Iterator[Any], projection: Projection | None, *, has_json: bool) -> Iterator[Any]:
         limit = self.query.limit
         select = None if self.query.select_tree is None or projection else Evaluator(self.query.select_tree)
         with_text = self.query.mentions.reads_content
+        if projection is None and (with_text or (select and self.query.select_mentions.reads_content)):
+            left = None if limit is None else limit - self.total + 1
+            matches = self._ahead(matches, has_json=has_json, at_most=left)
         for values in matches:
             if limit is not None and self.total >= limit:
                 self.is_limited = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ from swampsync.repo.parts import Parts
 
 if TYPE_CHECKING:
     from swampsync.artifacts.store import ArtifactStore
+    from swampsync.sync.progress import Stages
 
 # Damaged versions that are named one by one.
 _REPORTED: Final = 5
@@ -34,12 +35,26 @@ class TreeContent:
         parts: The repo.
         fetches: Whether content that is not here may be fetched from a bucket. The first failure to reach it ends that,
             so that a query without a network costs one attempt and not one a row.
+        stages: Opens what is told how far a fetch of many contents is.
     """
 
-    def __init__(self, parts: Parts, *, fetches: bool) -> None:
+    def __init__(self, parts: Parts, *, fetches: bool, stages: Stages | None = None) -> None:
         self._parts = parts
         self._fetches = fetches
+        self._stages = stages
         self._reported = 0
+
+    def prefetch(self, rows: Sequence[CatalogRow]) -> None:
+        """Fetch what is not here of some rows, side by side; what cannot be is told when it is read."""
+        if not self._fetches or not self._parts.config.is_remote:
+            return
+        from swampsync.repo.prefetching import fetch_contents
+
+        try:
+            fetch_contents(self._parts, rows, stages=self._stages)
+        except (Unavailable, AccessDenied) as error:
+            self._fetches = False
+            self._parts.on_notice(f"no content is fetched: {error}")
 
     def read_content(self, row: CatalogRow) -> bytes | None:
         """Return the content of a version, or nothing if it is not here or damaged."""
@@ -105,6 +120,7 @@ class QueryRunner:
         namespace: str | None = None,
         is_cached: bool = False,
         counts_visits: bool = False,
+        stages: Stages | None = None,
     ) -> Iterator[QueryRun]:
         """Run a query; iterate over the run inside the block, its counts are complete at the end.
 
@@ -117,6 +133,7 @@ class QueryRunner:
             namespace: Only this namespace, empty for solo; `None` for all that the predicate allows.
             is_cached: Ask the catalog as it is, without looking for changes first.
             counts_visits: Whether to count the rows looked at, which costs time.
+            stages: Opens what is told how far a fetch of many contents from a bucket is.
 
         Raises:
             QueryError: A text is no CEL, or names unknown fields.
@@ -132,7 +149,7 @@ class QueryRunner:
             yield run_query(
                 connection,
                 query,
-                contents=TreeContent(self._parts, fetches=_reads_content(query)),
+                contents=TreeContent(self._parts, fetches=_reads_content(query), stages=stages),
                 cache=cache,
                 counts_visits=counts_visits,
             )
