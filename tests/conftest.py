@@ -30,6 +30,7 @@ EXTENDED = frozenset(
         "cli/test_undelete.py",
         "cli/test_vacuum.py",
         "cli/test_verify.py",
+        "cli/test_written_keys.py",
         "conformance/test_object_store_s3.py",
         "faults/test_migration_kill.py",
         "faults/test_setup_kills.py",

@@ -117,6 +117,9 @@ def live(member: Member, source: Path) -> None:
     for _ in range(3):
         member("data", "put", "vpc", "short", "-", "--gc", "1", stdin="x").ok()
     assert member("data", "gc", "--yes", "--json").json["versionsDeleted"] == 2
+    member("datastore", "undelete", "files", "b", "--yes").ok()
+    member("datastore", "verify").ok()
+    member("datastore", "vacuum", "--yes").ok()
     member("data", "put", "vpc", "later", "-", "--no-sync", stdin="later").ok()
     assert member("datastore", "sync", "--json").json["filesPushed"] == 1
     assert member("datastore", "status", "--json").json["healthy"] is True
