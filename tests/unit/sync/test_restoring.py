@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
@@ -14,10 +15,12 @@ from swampsync.log.catch_up import read_state
 from swampsync.log.log import Log
 from swampsync.log.state import NamespaceState
 from swampsync.log.undelete import Undelete, find_missing, find_removed, look_for_objects
+from swampsync.log.vacuum import apply_vacuum_plan, make_vacuum_plan, read_vacuum_input
 from swampsync.log.verify import verify
 from swampsync.namespace import SOLO
 from swampsync.sync.push_plan import PushLimits
 from swampsync.sync.restoring import Restored, Restorer
+from swampsync.sync.verifying import compare_contents
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash, fault_at
 from tests.unit.sync.conftest import Desk, Team
 
@@ -263,4 +266,33 @@ def test_dying_at_any_request_brings_back_all_or_nothing(number: int, fault: Fau
     assert bob.work.is_empty()
     assert verify(ann.clone.log).problems == ()
     assert read_state(ann.clone.log)[0].seq == 4
+    team.close()
+
+
+@pytest.mark.holds("I1")
+@pytest.mark.parametrize("number", range(CALLS))
+def test_vacuum_at_any_moment_of_a_restore_takes_nothing_that_is_named(number: int) -> None:
+    """Either everything is back and stays, or the contents were gone and nothing was published."""
+    team, ann, bob = scene()
+    team.clock.advance(30 * 86400.0)
+
+    def vacuum_now(call: Call) -> None:
+        if call.number == number:
+            known = read_vacuum_input(ann.clone.log, horizon=timedelta(days=7), server_now=team.clock.now())
+            apply_vacuum_plan(ann.clone.log, make_vacuum_plan(ann.clone.log, known))
+
+    bob.use(Faulty(team.store, vacuum_now))
+    found = removed(ann)
+    is_gone = False
+    try:
+        restored = restore(bob, found)
+    except DataError:
+        is_gone = True
+    else:
+        assert len(restored.items) == 3
+    assert is_gone or number > 0  # before the first request everything is still there
+    assert verify(ann.clone.log).problems == ()
+    ann.pull()
+    assert ann.versions("state") == ({} if is_gone else {1: "one", 2: "two"})
+    assert list(compare_contents(ann.clone, read_state(ann.clone.log)[0])) == []
     team.close()
