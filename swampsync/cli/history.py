@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
+from swampsync.cli.arguments import Model, Name
 from swampsync.cli.command import Cli, command
 from swampsync.cli.console import count
+from swampsync.errors import InvalidInput
 
 
 @command
 def log(
     cli: Cli,
+    model: Model = None,
+    name: Name = None,
     path: Annotated[
         str | None, typer.Option("--path", metavar="PATH", help="Only commits that touched it or what is below it.")
     ] = None,
@@ -21,12 +25,17 @@ def log(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="At most so many.", min=1)] = 20,
 ) -> None:
-    """Show who changed what, newest first."""
+    """Show who changed what, newest first: all of a namespace, a model, one artifact, or a path."""
     from swampsync.cli.moments import parse_moment
 
+    if path is not None and model is not None:
+        raise InvalidInput("a model and --path do not go together", hint="swamp datastore log --path PATH")
     with cli.repo() as repo:
         moment = None if since is None else parse_moment(since, repo.clock, option="--since")
-        listing = repo.history.entries(path=path, since=moment, limit=limit)
+        namespace = None
+        if model is not None:
+            namespace, path = repo.history.find_path(model, name)
+        listing = repo.history.entries(path=path, since=moment, limit=limit, namespace=namespace)
     entries = listing.entries
     if cli.console.is_json:
         commits = [entry.to_json() for entry in entries]

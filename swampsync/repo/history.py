@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from swampsync.clock import format_timestamp
 from swampsync.errors import NotFound, Refused
+from swampsync.layout import Layout
 from swampsync.log.commit import Commit, PublishedCommit
 from swampsync.log.history import find_commit_as_of, find_head, iterate_history, read_state_at
 from swampsync.log.log import Log
 from swampsync.log.paths import METADATA_FILE, parse_version_path
 from swampsync.log.rows import Removal
-from swampsync.namespace import Namespace
+from swampsync.namespace import Namespace, parse_scoped_name
 from swampsync.repo.parts import Parts
 
 if TYPE_CHECKING:
@@ -114,20 +115,46 @@ class History:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def entries(self, *, path: str | None = None, since: datetime | None = None, limit: int = 20) -> LogListing:
+    def find_path(self, model: str, name: str | None = None) -> tuple[Namespace, str]:
+        """Find where the data of a model, or one artifact of it, lies: the namespace, and the path in it.
+
+        Raises:
+            NotFound: Nobody knows the model; what was removed whole is found by its path only.
+            Refused: The datastore is a directory.
+        """
+        require_log(self._parts, "nobody wrote down who changed what")
+        from swampsync.repo.finding import ModelFinder
+
+        scoped, _ = parse_scoped_name(model)
+        namespace = self._parts.namespace if scoped is None else scoped
+        self._parts.syncing.follow(namespace, is_asked_for=True)
+        _, found = ModelFinder(self._parts).find_model(model)
+        path = Layout.model_path(found.type, found.id)
+        return namespace, path if name is None else f"{path}/{name}"
+
+    def entries(
+        self,
+        *,
+        path: str | None = None,
+        since: datetime | None = None,
+        limit: int = 20,
+        namespace: Namespace | None = None,
+    ) -> LogListing:
         """List the newest commits; asks the bucket, and takes nothing in.
 
         Args:
             path: Only commits that put or removed this path, relative to the namespace, or something below it.
             since: Only those published at or after this time.
             limit: At most so many.
+            namespace: Whose log; the namespace that the repo acts in by default.
 
         Raises:
             NotFound: Nothing was ever published.
             Refused: The datastore is a directory.
         """
         require_log(self._parts, "nobody wrote down who changed what")
-        log, head = log_of(self._parts, self._parts.namespace), head_of(self._parts, self._parts.namespace)
+        chosen = self._parts.namespace if namespace is None else namespace
+        log, head = log_of(self._parts, chosen), head_of(self._parts, chosen)
         if head == 0:
             raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
         found: list[LogEntryView] = []

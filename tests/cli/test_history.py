@@ -126,6 +126,7 @@ def test_another_namespaces_past_is_read(team: PastTeam, ann: PastRepo) -> None:
     assert (listed["namespace"], listed["total"]) == ("infra", 1)
     assert app("data", "get", "infra:vpc", "state", "--as-of", "1", "--output", "-").ok().text == "one"
     assert app("datastore", "log", "-n", "infra", "--json").json["total"] == 5
+    assert app("datastore", "log", "infra:vpc", "other", "--json").json["total"] == 2
 
 
 def test_log_names_who_where_what_and_how_much(team: PastTeam, ann: PastRepo) -> None:
@@ -153,6 +154,10 @@ def test_log_names_who_where_what_and_how_much(team: PastTeam, ann: PastRepo) ->
     row = ann("data", "list", "--json").json["models"][0]
     path = f"data/{row['modelType']}/{row['modelId']}/other"
     assert [c["seq"] for c in ann("datastore", "log", "--json", "--path", path).json["commits"]] == [4, 3]
+    for words, expected in ((("vpc", "other"), [4, 3]), (("vpc", "state"), [5, 2, 1]), (("vpc",), [5, 4, 3, 2, 1])):
+        assert [c["seq"] for c in ann("datastore", "log", *words, "--json").json["commits"]] == expected
+    assert ann("datastore", "log", "nobody").status == 1
+    assert ann("datastore", "log", "vpc", "--path", path).status == 2
 
 
 def test_log_is_a_table_of_aligned_columns(team: PastTeam, ann: PastRepo) -> None:
