@@ -89,9 +89,11 @@ def read_ranges(
                     raise _replaced(info) from error  # the range begins behind its end now
                 del future  # it holds the chunks
                 _check(part, info, start, length)
+                chunks = deque(part.chunks)
+                del part  # so that each chunk is gone when it was given out
                 begin()
-                yield from part.chunks
-                del part
+                while chunks:
+                    yield chunks.popleft()
         finally:
             for _, _, future in under_way:
                 future.cancel()
