@@ -47,6 +47,8 @@ def vacuum(
         console.document(result.to_json())
         return 1 if result.failed else 0
     console.line(_describe(result, "Would remove" if dry_run else "Removed"))
+    if result.removed and result.keeps_room:
+        console.note("The bucket keeps former versions: the space is free when they have expired, not before.")
     for key, reason in result.failed:
         console.warn(printable(f"could not remove {key}: {reason}"))
     return 1 if result.failed else 0

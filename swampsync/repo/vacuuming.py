@@ -12,6 +12,7 @@ from swampsync.errors import DataError, Refused
 from swampsync.layout import ObjectKey
 from swampsync.log.commit_json import UnknownFormat
 from swampsync.log.vacuum import VacuumPlan, apply_vacuum_plan, make_vacuum_plan, read_vacuum_input
+from swampsync.maintenance.doctor_report import Result
 from swampsync.repo.history import log_of, require_log
 from swampsync.repo.parts import Parts
 from swampsync.repo.undeleting import format_days, read_horizon
@@ -33,6 +34,7 @@ class VacuumResult:
         plan: What was planned.
         failed: Key and reason of what could not be removed.
         is_dry_run: Whether nothing was done.
+        keeps_room: Whether the bucket is known to keep what is removed, as former versions.
     """
 
     namespace: str
@@ -40,6 +42,7 @@ class VacuumResult:
     plan: VacuumPlan
     failed: tuple[tuple[str, str], ...]
     is_dry_run: bool
+    keeps_room: bool
 
     @property
     def removed(self) -> int:
@@ -56,7 +59,7 @@ class VacuumResult:
             "contents": self.plan.contents,
             "segments": self.plan.segments,
             "checkpoints": self.plan.checkpoints,
-            "bytesFreed": self.plan.size,
+            "bytesFreed": 0 if self.keeps_room else self.plan.size,
             "objectsKept": self.plan.kept,
             "failed": [{"key": key, "error": reason} for key, reason in self.failed],
         }
@@ -120,8 +123,16 @@ class Vacuumer:
     def _result(
         self, horizon: timedelta, plan: VacuumPlan, failed: tuple[tuple[str, str], ...], *, is_dry_run: bool
     ) -> VacuumResult:
-        name = self._parts.namespace.name
-        return VacuumResult(namespace=name, horizon=horizon, plan=plan, failed=failed, is_dry_run=is_dry_run)
+        namespace = self._parts.namespace
+        promises = self._parts.registry.read_members(namespace).store_promises.get("promises", {})
+        return VacuumResult(
+            namespace=namespace.name,
+            horizon=horizon,
+            plan=plan,
+            failed=failed,
+            is_dry_run=is_dry_run,
+            keeps_room=promises.get("removal") == Result.ABSENT.value,
+        )
 
     def _plan(self, horizon: timedelta, server_now: datetime | None) -> VacuumPlan:
         log = log_of(self._parts, self._parts.namespace)

@@ -84,11 +84,12 @@ class WriteTests(ObjectStoreSuiteBase):
 
     @pytest.mark.parametrize("old", [b"", b"old", b"new"])
     def test_create_refuses_a_taken_key(self, store: ObjectStore, old: bytes) -> None:
-        """`Create` raises `ObjectExists` with the key where an object is, of equal content too, and keeps it."""
+        """`Create` raises `ObjectExists`, with key and hint, where an object is, of equal content too, and keeps it."""
         self.raw_put(store, "dir/k", old)
         with pytest.raises(ObjectExists) as caught:
             store.put(key_of("dir/k"), b"new", Create())
         assert caught.value.key == "dir/k"
+        assert "run the command again" in (caught.value.hint or "")
         assert self.raw_get(store, "dir/k") == old
         assert self.raw_keys(store) == {"dir/k"}
 
@@ -129,6 +130,7 @@ class WriteTests(ObjectStoreSuiteBase):
             with pytest.raises(PreconditionFailed) as caught:
                 store.put(key_of("k"), b"ours", IfMatch(etag))
             assert caught.value.key == "k"
+            assert "run the command again" in (caught.value.hint or "")
         assert self.raw_get(store, "k") == b"theirs"
 
     def test_swap_refuses_an_absent_object(self, store: ObjectStore) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from swampsync.backends.base import Create, ObjectInfo, ObjectStore, Overwrite
+from swampsync.backends.bucket_rules import BucketVersions
 from swampsync.errors import AccessDenied, SwampsyncError
 from swampsync.layout import ObjectKey
 from swampsync.locks.table import LockKind, find_lock_kind
@@ -187,3 +188,15 @@ def test_a_directory_has_nothing_to_vacuum(swamp: Swamp, solo: Path) -> None:
     refused = swamp(solo, "datastore", "vacuum", "--yes", "--json")
     assert (refused.status, refused.error["code"]) == (1, "refused")
     assert "`swamp data gc`" in refused.error["error"]
+
+
+def test_bucket_that_keeps_versions_frees_no_space_yet(team: PastTeam, ann: PastRepo) -> None:
+    """Under versioning or Object Lock what is removed stays for a while: once the doctor knows it, vacuum says so."""
+    team.buckets.versions = BucketVersions(is_kept=True, retention="1 day (COMPLIANCE)")
+    assert ann("datastore", "vacuum", "--dry-run", "--json").json["bytesFreed"] > 0
+    ann("doctor", "backend", "--quick").ok()
+    assert ann("datastore", "vacuum", "--dry-run", "--json").json["bytesFreed"] == 0
+    done = ann("datastore", "vacuum", "--yes").ok()
+    assert done.text.startswith("Removed 4 objects (")
+    assert "keeps former versions: the space is free when they have expired" in done.err
+    assert "former versions" not in ann("datastore", "vacuum", "--yes").ok().err

@@ -280,6 +280,9 @@ def test_form_of_etags_that_works_is_recommended(
     assert report.is_safe == (chosen is not None)
     if chosen is None:
         assert report.missing == ("if-match", "if-match-race")
+        race = report.find("if-match-race")
+        assert race is not None
+        assert race.consequence.startswith("not raced, since it fails without a race")
     else:
         assert report.to_record()["etagQuoting"] == chosen
 
