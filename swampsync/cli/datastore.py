@@ -99,5 +99,5 @@ def setup_filesystem(
     ):
         if value:
             cli.console.line(printable(f"  {label + ':':<10} {value}"))
-    show_old_place(cli, result.source)
+    show_old_place(cli, result.source, path=result.path)
     return 0

@@ -63,7 +63,7 @@ def setup_s3(
     """Keep data in a bucket that repos share; access is proven first, and existing data moves there."""
     from swampsync.cli.opening import open_repo
     from swampsync.config.environment import collapse_home
-    from swampsync.repo.setup_s3 import BucketChoice
+    from swampsync.repo.setup_choice import BucketChoice
 
     # The flag names the namespace to set up, not one to act in before it exists.
     namespace, cli.common.namespace = cli.common.namespace, None
@@ -122,4 +122,4 @@ def _show(cli: Cli, result: BucketSetup) -> None:
     ):
         if value:
             cli.console.line(printable(f"  {label + ':':<10} {value}"))
-    show_old_place(cli, result.source)
+    show_old_place(cli, result.source, path=result.url)

@@ -73,9 +73,9 @@ def show_errors(cli: Cli, errors: tuple[str, ...]) -> bool:
     return bool(errors)
 
 
-def show_old_place(cli: Cli, source: str) -> None:
-    """Say what stays behind in a bucket."""
-    if source.startswith("s3://"):
+def show_old_place(cli: Cli, source: str, *, path: str) -> None:
+    """Say what stays behind in a bucket that was left."""
+    if source.startswith("s3://") and source != path:
         cli.console.note(
             printable(
                 f"What {source} holds stays there: other clones may use it. When nobody does, remove the objects with"

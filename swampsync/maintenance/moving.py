@@ -19,6 +19,7 @@ from swampsync.layout import Layout
 from swampsync.maintenance.moving_copies import digest_of
 from swampsync.maintenance.moving_items import FileItem, MoveSource, MoveTally, MoveTarget
 from swampsync.maintenance.relocate import is_directory, prune_empty
+from swampsync.namespace import DATASTORE_SUBDIRS
 
 Progress = Callable[[int, int | None], None]
 # Says by a relative path where it goes: into the datastore, or, if it is excluded there, into the repo.
@@ -85,6 +86,7 @@ def plan_move(source: MoveSource, *, into_bucket: bool) -> MovePlan:
         plan.requests += _requests(file.size)
         _note(plan, file.relative.partition("/")[0])
     plan.problems += source.problems
+    plan.directories.sort(key=DATASTORE_SUBDIRS.index)
     return plan
 
 

@@ -12,9 +12,10 @@ from swampsync.repo.health import Health, read_health
 from swampsync.repo.parts import Parts
 
 if TYPE_CHECKING:
+    from swampsync.repo.setup_choice import BucketChoice
     from swampsync.repo.setup_filesystem import DirectoryChoice, SetupResult
     from swampsync.repo.setup_preview import SetupPreview
-    from swampsync.repo.setup_s3 import BucketChoice, BucketSetup
+    from swampsync.repo.setup_s3 import BucketSetup
 
 Progress = Callable[[int, int | None], None]
 

@@ -13,44 +13,24 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from swampsync.backends.base import BucketNotFound
 from swampsync.config.config_file import write_config_file
 from swampsync.config.datastore import S3_TYPE, S3Settings
-from swampsync.config.document import ConfigDocument, NewValue
+from swampsync.config.document import ConfigDocument
 from swampsync.config.environment import DATASTORE
 from swampsync.config.settings import Flags, make_config
 from swampsync.errors import InvalidInput
 from swampsync.maintenance.doctor_backend import Thoroughness
 from swampsync.maintenance.doctor_report import DoctorReport
 from swampsync.maintenance.moving import Progress
-from swampsync.namespace import Namespace
 from swampsync.repo.bucket_probe import keep_report, probe_bucket
 from swampsync.repo.parts import Parts
 from swampsync.repo.setup_checks import check_claim, require_no_stale_copy, require_promises
+from swampsync.repo.setup_choice import BucketChoice, plan_configuration
 from swampsync.repo.setup_interrupted import finish_interrupted
 from swampsync.repo.setup_move import Move, Moved, warn_of_missing
 from swampsync.repo.setup_parts import open_by, open_written, own_environ
 from swampsync.repo.setup_preview import SetupPreview
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BucketChoice:
-    """What was asked for.
-
-    Args:
-        config: The `config:` map of the datastore, as it will be written.
-        namespace: Claimed there; `None` for the configured one.
-        hydration: `full` or `lazy`; `None` leaves it as configured.
-        creates_bucket: Whether the bucket is made if it does not exist.
-        joins: Whether the namespace is another repo's, which this one becomes a member of.
-        skips_migration: Whether existing data stays where it is.
-    """
-
-    config: dict[str, str | int | bool]
-    namespace: str | None = None
-    hydration: str | None = None
-    creates_bucket: bool = False
-    joins: bool = False
-    skips_migration: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,47 +193,21 @@ def plan_s3(parts: Parts, choice: BucketChoice) -> SetupPreview:
         is_same_place = _is_same_place(written, target)
         if not is_same_place:
             require_no_stale_copy(written, target)
-        next(islice(target.remote.bucket.plain.list(target.layout.prefix_of("_log")), 1), None)
-        registry = target.remote.make_registry(target.layout)
-        check_claim(registry, target.namespace, parts.config.repo_id, joins=choice.joins)
+        warnings = [*warn_of_missing(written)]
+        try:
+            next(islice(target.remote.bucket.plain.list(target.layout.prefix_of("_log")), 1), None)
+        except BucketNotFound:
+            if not choice.creates_bucket:
+                raise
+        else:
+            registry = target.remote.make_registry(target.layout)
+            check_claim(registry, target.namespace, parts.config.repo_id, joins=choice.joins)
+            warnings += _warn(parts, target)
         plan = None if is_same_place or choice.skips_migration else Move(written, target).plan()
-        return SetupPreview.of(written, target, plan, (*warn_of_missing(written), *_warn(parts, target)))
+        return SetupPreview.of(written, target, plan, tuple(warnings))
     finally:
         written.close()
         target.close()
-
-
-def plan_configuration(
-    parts: Parts, choice: BucketChoice, *, etag_quoting: str | None = None, wants_checksums: bool = False
-) -> ConfigDocument:
-    """Make the configuration that points to the bucket; every byte that need not change stays.
-
-    Args:
-        parts: Of the repo as it is configured now.
-        choice: What was asked for.
-        etag_quoting: The form of ETags that the probe found; written where it is not the common one.
-        wants_checksums: Whether the bucket was found to want a checksum with every put.
-    """
-    config: dict[str, NewValue] = dict(choice.config)
-    if etag_quoting == "bare":
-        config["etagQuoting"] = etag_quoting
-    if wants_checksums:
-        config["checksum"] = "sha256"
-    namespace = Namespace.parse(choice.namespace) if choice.namespace is not None else parts.home
-    document = parts.config.document
-    block: dict[str, NewValue] = {"type": S3_TYPE, "config": config}
-    if not namespace.is_solo:
-        block["namespace"] = namespace.name
-    if choice.hydration is not None:
-        block["hydrationStrategy"] = choice.hydration
-    if not document.has(("datastore",)):
-        return document.set(("datastore",), block)
-    document = document.unset(("datastore", "path"))
-    if document.get(("datastore", "config")) != config:
-        document = document.unset(("datastore", "config"))
-    for key, value in block.items():
-        document = document.set(("datastore", key), value)
-    return document
 
 
 def _open_asked(parts: Parts, document: ConfigDocument) -> Parts:

@@ -14,15 +14,17 @@ from swampsync.catalog.state import SyncState
 from swampsync.catalog.state_moves import inherit_highest, leave_place, take_over
 from swampsync.disk import Disk, Kind
 from swampsync.layout import Layout
+from swampsync.log.paths import parse_version_path
 from swampsync.maintenance.moving import TargetOf, clean_source, prune_source
 from swampsync.maintenance.moving_in import DirectoryTarget
 from swampsync.maintenance.moving_items import MoveTally
 from swampsync.maintenance.moving_out import TreeSource
 from swampsync.maintenance.relocate import is_directory, prune_empty, walk_files
-from swampsync.namespace import Namespace
+from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.parts import Parts
 from swampsync.repo.setup_journal import DIRECTORY, Journal, Journals
 from swampsync.repo.setup_stage import stage_base, stage_directory
+from swampsync.sync.local_copy import LocalCopy
 
 _OLD_COPY = "old-copy"
 _KEPT_ASIDE = "kept-aside"
@@ -40,6 +42,7 @@ def settle(target: Parts, journal: Journal, *, check: Callable[[], None]) -> Non
         _take_the_place(target, journal)
         _clean(target, journal, check=check)
     elif journal.is_remote:
+        _drop_copies(target, journal)
         _leave(target, journal)
     _catalogue(target, journal)
     world, layout = target.world, target.layout
@@ -97,6 +100,23 @@ def _note_what_came(target: Parts, staged: SyncState) -> None:
                 continue
             if signature == record.signature:
                 files.put([record._replace(key=known.key)])
+
+
+def _drop_copies(target: Parts, journal: Journal) -> None:
+    """Remove what the local copy holds of a bucket that is left as it is: all of it was published, and can be fetched."""
+    world, files = target.world, target.state.files
+    for position in target.state.positions.all():
+        namespace = Namespace(position.namespace) if position.namespace else SOLO
+        layout = journal.layout(target.layout.repo_dir).of(namespace)
+        copy = LocalCopy(world.disk, layout, clock=world.clock, new_id=world.new_id)
+        for record in files.all(position.namespace):
+            version = parse_version_path(record.path)
+            if record.state is FileState.SYNCED and version is not None:
+                copy.remove_version(version.directory)
+            elif record.state is FileState.SYNCED:
+                copy.remove(record.path)
+    if is_directory(world.disk, journal.base):
+        prune_empty(world.disk, journal.base)
 
 
 def _leave(target: Parts, journal: Journal) -> None:

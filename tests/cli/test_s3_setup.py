@@ -141,12 +141,17 @@ def test_setup_moves_data_into_the_bucket_and_out_again(swamp: Swamp, repo: Path
     audit.write_text('{"a":1}\n')
     plan = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", "--dry-run", "--json", env=bucket.env).json
     assert (plan["dryRun"], plan["versions"], plan["otherFiles"]) == (True, 2, 2)
+    fresh = ("--bucket", f"{bucket.name}-fresh", "--endpoint", bucket.endpoint, "--create-bucket", "--dry-run")
+    assert swamp(repo, *SETUP, *fresh, "-n", "infra", "--json", env=bucket.env).json["versions"] == 2
+    assert (
+        swamp(repo, *SETUP, *bucket.flags, "--bucket", f"{bucket.name}-fresh", "--dry-run", env=bucket.env).status == 1
+    )
     shown = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", "--dry-run", env=bucket.env).ok()
     assert "Moves:     2 versions of 1 artifact, 2 other files," in shown.text
     assert bucket.keys() == []
     document = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", "--json", env=bucket.env).json
     assert (document["filesCopied"], document["errors"]) == (6, [])
-    assert document["directoriesMigrated"] == ["data", "auto-definitions", "audit"]
+    assert document["directoriesMigrated"] == plan["directories"] == ["auto-definitions", "data", "audit"]
     assert document["bytesCopied"] == plan["bytes"]
     keys = bucket.keys()
     assert "infra/audit/commands.jsonl" in keys

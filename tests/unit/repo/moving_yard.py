@@ -13,7 +13,7 @@ from swampsync.disk import Disk
 from swampsync.errors import NotFound
 from swampsync.maintenance.doctor_report import DoctorReport
 from swampsync.repo import Repo, World
-from swampsync.repo.setup_s3 import BucketChoice
+from swampsync.repo.setup_choice import BucketChoice
 from tests.unit.repo.buckets import MemoryBuckets, make_repo
 
 FILES = {

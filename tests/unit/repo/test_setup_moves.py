@@ -8,8 +8,8 @@ import pytest
 
 from swampsync.errors import Refused
 from swampsync.namespace import Namespace
+from swampsync.repo.setup_choice import BucketChoice
 from swampsync.repo.setup_filesystem import DirectoryChoice
-from swampsync.repo.setup_s3 import BucketChoice
 from swampsync.repo.sync_report import SyncOptions
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash
 from tests.unit.repo.moving_yard import FILES, LOCAL, Yard, trusted
@@ -306,6 +306,19 @@ def test_skipped_migration_leaves_data_where_it_is(yard: Yard, target: str) -> N
             opened.datastore.setup_filesystem(str(yard.root / kind), namespace=namespace, skip_migration=True)
     assert contents(yard, repo) == {}
     assert [p.read_text() for p in (repo / ".swamp" / "data").rglob("raw")] == ["1"]
+
+
+def test_bucket_that_was_left_as_it_is_can_be_used_again(yard: Yard) -> None:
+    """Without taking anything along the local copy goes, since all of it is published, and coming back finds it all."""
+    repo = yard.repo()
+    yard.put(repo, "state", "1")
+    yard.set_up(repo, "s3:team/app")
+    with yard.open(repo) as opened:
+        opened.datastore.setup_filesystem(str(yard.root / "new"), namespace="app", skip_migration=True)
+    assert contents(yard, repo) == {}
+    assert not (repo / ".swamp" / "remote").exists()
+    yard.set_up(repo, "s3:team/app")
+    assert contents(yard, repo) == {1: b"1"}
 
 
 def test_pending_work_is_not_skipped(yard: Yard) -> None:

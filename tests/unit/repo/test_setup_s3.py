@@ -26,7 +26,8 @@ from swampsync.layout import ObjectKey
 from swampsync.maintenance.doctor_backend import Thoroughness
 from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.bucket_probe import probe_bucket
-from swampsync.repo.setup_s3 import BucketChoice, BucketSetup, setup_s3
+from swampsync.repo.setup_choice import BucketChoice
+from swampsync.repo.setup_s3 import BucketSetup, setup_s3
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash
 from swampsync.testing.liars import CheckThenWriter, CreateIgnorer, MatchIgnorer
 from swampsync.testing.manual_clock import ManualClock
