@@ -145,6 +145,67 @@ def test_setup_killed_at_some_moment_goes_on_when_run_again(machine: Machine, se
     assert machine.json(repo, "namespace", "validate")["valid"] is True
 
 
+def fill(machine: Machine, repo: Path, count: int) -> dict[str, str]:
+    """Import some documents and write one artifact twice; return what every artifact's latest version holds."""
+    source = machine.home / "source"
+    source.mkdir(exist_ok=True)
+    held = {f"doc-{number}.txt": f"document {number} " * number for number in range(count)}
+    for name, text in held.items():
+        (source / name).write_text(text)
+    machine.run(repo, "data", "import", str(source), "--model", "docs")
+    audit = repo / ".swamp" / "audit" / "commands.jsonl"
+    audit.parent.mkdir(parents=True, exist_ok=True)
+    audit.write_text('{"a":1}\n')
+    return held
+
+
+def read_all(machine: Machine, repo: Path, *arguments: str) -> dict[str, str]:
+    listed = machine.json(repo, *arguments, "data", "list", "docs")["groups"]
+    names = [item["name"] for group in listed for item in group["items"]]
+    return {n: machine.run(repo, *arguments, "data", "get", "docs", n, "-o", "-").stdout for n in names}
+
+
+@pytest.mark.holds("I7")
+def test_data_moves_into_the_bucket_and_out_again(machine: Machine) -> None:
+    """Written by one repo, moved, read by another one through the bucket, and moved out to a directory unchanged."""
+    infra, app = machine.repo("infra"), machine.repo("app")
+    held = fill(machine, infra, 6)
+    document = machine.json(infra, *machine.flags("infra"))
+    assert (document["errors"], document["filesCopied"]) == ([], 2 * 6 + 2)
+    assert document["directoriesMigrated"] == ["auto-definitions", "data", "audit"]
+    machine.run(app, *machine.flags("app"))
+    assert read_all(machine, app, "-n", "infra") == held
+    assert read_all(machine, infra) == held
+    keys = machine.list_keys()
+    shared = machine.home / "shared"
+    left = machine.json(infra, "datastore", "setup", "filesystem", "--path", str(shared))
+    assert (left["errors"], left["filesCopied"]) == ([], 3 * 6 + 2)
+    assert read_all(machine, infra) == held
+    assert (shared / "infra" / "audit" / "commands.jsonl").read_text() == '{"a":1}\n'
+    assert machine.list_keys() == keys
+    assert not (infra / ".swamp" / "remote").exists()
+
+
+@pytest.mark.holds("I1")
+@pytest.mark.holds("I11")
+@pytest.mark.parametrize("seconds", [0.9, 1.5, 2.1])
+def test_setup_with_data_killed_at_some_moment_goes_on_when_run_again(machine: Machine, seconds: float) -> None:
+    """After `kill -9` everything is read, and the same command ends with everything in the bucket, once."""
+    repo = machine.repo("infra")
+    held = fill(machine, repo, 6)
+    process = machine.start(repo, *machine.flags("infra"))
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert read_all(machine, repo) == held
+    machine.run(repo, *machine.flags("infra"))
+    assert read_all(machine, repo) == held
+    versions = [key for key in machine.list_keys() if key.endswith("/metadata.yaml")]
+    assert len(versions) == 6
+    assert not (repo / ".swamp" / "setup").exists()
+    assert list((repo / ".swamp" / "data").rglob("raw")) == []
+
+
 def test_server_that_ignores_conditions_is_refused_by_promise(tmp_path: Path, rclone_server: S3Server) -> None:
     """rclone's server is refused by the names of what it breaks; nothing is claimed and nothing configured."""
     machine = Machine(tmp_path, rclone_server, "bucket", f"cli/{uuid.uuid4().hex[:8]}")

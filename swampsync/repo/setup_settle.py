@@ -103,7 +103,7 @@ def _note_what_came(target: Parts, staged: SyncState) -> None:
 
 
 def _drop_copies(target: Parts, journal: Journal) -> None:
-    """Remove what the local copy holds of a bucket that is left as it is: all of it was published, and can be fetched."""
+    """Remove what the local copy holds of a bucket that is left as it is: all of it is published."""
     world, files = target.world, target.state.files
     for position in target.state.positions.all():
         namespace = Namespace(position.namespace) if position.namespace else SOLO
