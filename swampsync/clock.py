@@ -6,6 +6,7 @@ all of it (`swampsync.testing.manual_clock`).
 
 from __future__ import annotations
 
+import _thread
 import threading
 import time
 from collections.abc import Callable
@@ -70,11 +71,34 @@ class SystemClock:
         return event.wait(timeout_seconds)
 
 
-def spawn_daemon(target: Callable[[], None], *, name: str) -> Thread:
-    """Start a daemon thread of the running interpreter."""
-    thread = threading.Thread(target=target, name=name, daemon=True)
-    thread.start()
-    return thread
+class _Daemon:
+    """A thread of the running interpreter that keeps no process alive."""
+
+    def __init__(self, target: Callable[[], None]) -> None:
+        self._target = target
+        self._running = threading.Lock()
+        self._running.acquire()
+
+    def run(self) -> None:
+        try:
+            self._target()
+        finally:
+            self._running.release()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the thread to end."""
+        if self._running.acquire(timeout=-1 if timeout is None else timeout):
+            self._running.release()
+
+
+def spawn_daemon(target: Callable[[], None], *, name: str) -> Thread:  # noqa: ARG001 -- other spawners name threads
+    """Start a daemon thread of the running interpreter, and do not wait until it runs.
+
+    `threading.Thread.start` waits: on a busy machine for milliseconds, in which whoever calls holds a lock.
+    """
+    daemon = _Daemon(target)
+    _thread.start_new_thread(daemon.run, ())
+    return daemon
 
 
 def format_timestamp(moment: datetime) -> str:

@@ -68,11 +68,14 @@ def measure_uncontended(base: str) -> dict[str, float]:
     return results
 
 
-def contend(base: str, start_at: float, rounds: int, section_seconds: float) -> None:
+def contend(base: str, rounds: int, section_seconds: float) -> None:
     """Be one of the crowd: start with the others, and print how long each round had to wait."""
     guard = make_guard(base)
+    print("ready", flush=True)
+    start_at = float(sys.stdin.readline())
     time.sleep(max(0.0, start_at - time.time()))
     waits, holds = [], []
+    cpu = time.process_time()
     for _ in range(rounds):
         began = time.perf_counter()
         with guard.model_lock([MODEL], command="bench") as held:
@@ -81,20 +84,30 @@ def contend(base: str, start_at: float, rounds: int, section_seconds: float) -> 
             held.check()
             time.sleep(section_seconds)
             holds.append(time.perf_counter() - began)
-    print(json.dumps({"ended": time.time(), "waits": waits, "holds": holds}))
+    cpu = time.process_time() - cpu
+    print(json.dumps({"ended": time.time(), "waits": waits, "holds": holds, "cpu": cpu}))
 
 
 def measure_crowd(base: str, contenders: int, rounds: int, section_seconds: float) -> dict[str, float]:
     """Let processes take one lock in turn; seconds from the common start to the last one's end."""
-    start_at = time.time() + 0.5 + contenders * 0.15
-    command = [sys.executable, __file__, "--contend", base, str(start_at), str(rounds), str(section_seconds)]
-    crowd = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(contenders)]
+    command = [sys.executable, __file__, "--contend", base, str(rounds), str(section_seconds)]
+    pipe = subprocess.PIPE
+    crowd = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(contenders)]
+    for process in crowd:
+        assert process.stdout is not None
+        process.stdout.readline()
+    start_at = time.time() + 0.5
+    for process in crowd:
+        assert process.stdin is not None
+        process.stdin.write(f"{start_at}\n")
+        process.stdin.flush()
     reports = [json.loads(process.communicate()[0]) for process in crowd]
     waits = [wait for report in reports for wait in report["waits"]]
     return {
         "seconds": max(report["ended"] for report in reports) - start_at,
         "longest_wait_seconds": max(waits),
         "median_wait_seconds": statistics.median(waits),
+        "cpu_seconds": sum(report["cpu"] for report in reports),
         "section_seconds": statistics.mean(hold for report in reports for hold in report["holds"]),
     }
 
@@ -156,6 +169,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--contend"]:
-        contend(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))
+        contend(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
     else:
         main()

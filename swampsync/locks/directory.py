@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -81,6 +81,16 @@ class DirectoryLeaseStore:
             if lease is not None:
                 return lease
         return Sight(key, TornRecord(b""), (0, b""))
+
+    def glance(self, key: str) -> Hashable:
+        """Look at the lock file's inode and times; not where that would ask a server, or tell what was true earlier."""
+        if self._is_flush_needed(key):
+            return None
+        try:
+            stat = self._disk.stat(key)
+        except OSError:
+            return None
+        return stat.signature
 
     def take_over(self, sight: Sight, record: LockRecord) -> Lease | None:
         """Take the lock from the holder that was judged; `None` if it has changed since, or somebody else won."""

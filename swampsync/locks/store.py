@@ -6,6 +6,7 @@ A store never sleeps, starts no thread and does not judge whether a holder lives
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from swampsync.locks.lease import Lease, LockRecord, Sight
@@ -21,6 +22,14 @@ class LeaseStore(Protocol):
         """Take the lock if nobody has it; else return what was in the way.
 
         A lock that carries `record.nonce` already is ours: an earlier try had won and its answer was lost.
+        """
+        ...
+
+    def glance(self, key: str) -> Hashable:
+        """Look so briefly that it costs next to nothing; `None` if the lock may be free, or if there is no such look.
+
+        Returns:
+            Something that is another when the lock has changed hands or its holder has told that it lives.
         """
         ...
 

@@ -16,6 +16,7 @@ class LockTiming:
         heartbeat_seconds: How often a holder tells that it lives.
         wait_seconds: For how long a lock is waited for; 0 for not at all.
         retry_base_seconds: The first pause between two tries.
+        glance_base_seconds: The same where a look that costs next to nothing shows that a try would be in vain.
         retry_max_seconds: The longest pause between two tries.
     """
 
@@ -23,6 +24,7 @@ class LockTiming:
     heartbeat_seconds: float = 10.0
     wait_seconds: float = 60.0
     retry_base_seconds: float = 0.01
+    glance_base_seconds: float = 0.005
     retry_max_seconds: float = 0.25
 
     def __post_init__(self) -> None:

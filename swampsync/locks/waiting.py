@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,7 +14,12 @@ from swampsync.locks.lease import LockRecord, Sight
 from swampsync.locks.timing import LockTiming
 
 _JITTER: Final = 0.25
+_WHOLE_LOOK_SECONDS: Final = 0.1  # between two looks that tell whose the lock is and whether its holder lives
 _ROUNDING_SECONDS: Final = 0.000_5  # a remainder so small that a clock may not notice a sleep of it
+
+
+def _no_glance(_key: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +112,41 @@ class Waiting:
         message = f'Lock "{sight.key}" held by {who} — timed out after {round(waited * 1000)}ms'
         raise LockTimeout(message, hint=hint, key=sight.key)
 
-    def pause(self, sight: Sight) -> None:
-        """Say whom we wait for, if that was not said yet, and sleep."""
+    def pause(self, sight: Sight, *, glance: Callable[[str], Hashable] = _no_glance) -> None:
+        """Say whom we wait for, if that was not said yet, and sleep until it is worth looking again.
+
+        Args:
+            sight: What was seen.
+            glance: A look that costs next to nothing (`LeaseStore.glance`): while it shows that somebody has the lock,
+                a whole look can wait, though not for long.
+        """
         if sight.key not in self._told:
             self._told.add(sight.key)
             if self._on_wait is not None:
                 record = sight.record if isinstance(sight.record, LockRecord) else None
                 self._on_wait(LockWait(sight.key, record, find_age(record, self._clock.now())))
+        whole_look_at = self._clock.uptime() + _WHOLE_LOOK_SECONDS
+        seen = glance(sight.key)
+        base = self._timing.retry_base_seconds if seen is None else self._timing.glance_base_seconds
         if sight.nonce != self._nonce:
             # The lock moves from hand to hand: keep close. Only a holder that stays earns long pauses.
             self._nonce = sight.nonce
-            self._pause = self._timing.retry_base_seconds
-        remaining = self._wait_seconds - (self._clock.uptime() - self._started)
+            self._pause = base
+        while True:
+            self._sleep()
+            now = None if seen is None else glance(sight.key)
+            if now is None or self._clock.uptime() >= whole_look_at or self._remaining() <= 0:
+                return
+            if now != seen:
+                seen, self._pause = now, base
+
+    def _sleep(self) -> None:
         spread = 1 + self._rng.uniform(-_JITTER, _JITTER)
-        self._clock.sleep(max(0.0, min(self._pause * spread, remaining, self._timing.retry_max_seconds)))
+        self._clock.sleep(max(0.0, min(self._pause * spread, self._remaining(), self._timing.retry_max_seconds)))
         self._pause = min(self._pause * 2, self._timing.retry_max_seconds)
+
+    def _remaining(self) -> float:
+        return self._wait_seconds - (self._clock.uptime() - self._started)
 
 
 def release_command(key: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from swampsync.clock import spawn_daemon
 from swampsync.errors import InvalidInput, LeaseLost, LockHeld, LockTimeout, Unavailable
 from swampsync.locks.directory import DirectoryLeaseStore
 from swampsync.locks.keeper import LeaseKeeper
-from swampsync.locks.lease import Lease, LockRecord
+from swampsync.locks.lease import Lease, LockRecord, Sight
 from swampsync.locks.parent import ParentHolder
 from swampsync.locks.timing import LockTiming
 from swampsync.locks.waiting import LockWait, Waiting, describe_holder, find_age, release_command
@@ -257,6 +258,56 @@ def test_pauses_stay_short_while_the_lock_moves_on(world: World) -> None:
         waiting.pause(sight)
         assert world.store.release(lease, is_valid=True)
     assert max(world.clock.slept) <= 0.0125
+
+
+@pytest.mark.parametrize(("filesystem", "is_glanced_at"), [("ext4", True), ("nfs4", False)])
+def test_most_looks_at_a_lock_on_a_local_disk_are_glances(
+    world: World, monkeypatch: pytest.MonkeyPatch, filesystem: str, *, is_glanced_at: bool
+) -> None:
+    """A waiter reads the lock about ten times a second; on a network's disk it looks as often as it tries, no more."""
+    monkeypatch.setattr(world.disk, "filesystem_type", lambda _path: filesystem)
+    close(world.lock_elsewhere())
+    looks: list[float] = []
+    inspect = world.store.inspect
+
+    def watch(key: str) -> Sight | None:
+        looks.append(world.clock.uptime())
+        return inspect(key)
+
+    monkeypatch.setattr(world.store, "inspect", watch)
+    with pytest.raises(LockTimeout):
+        world.keeper().acquire(KEY, command="data put", wait_seconds=1)
+    pauses = len(world.clock.slept)
+    assert (len(looks) < pauses) == is_glanced_at
+    assert max(later - earlier for earlier, later in itertools.pairwise(looks)) <= 0.4
+    assert world.clock.slept[0] <= (0.00625 if is_glanced_at else 0.0125)
+
+
+def test_lock_that_moves_on_is_followed_by_glances(world: World) -> None:
+    """While holders come and go, a waiter stays close without reading whose the lock is."""
+    close(world.lock_elsewhere())
+    waiting = world.keeper().make_waiting()
+    sight = world.store.inspect(KEY)
+    assert sight is not None
+    hands = iter([1, 1, 2, 3, 3, 4, 5, 5, 5, None])
+    waiting.pause(sight, glance=lambda _key: next(hands))
+    assert len(world.clock.slept) == 9
+    assert max(world.clock.slept[:7]) <= 0.0125
+    assert max(world.clock.slept) <= 0.025
+
+
+def test_lock_that_becomes_free_is_tried_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first glance that finds nothing ends the pause."""
+    monkeypatch.setattr(world.disk, "filesystem_type", lambda _path: "ext4")
+    lease = world.lock_elsewhere()
+    waiting = world.keeper().make_waiting()
+    sight = world.store.inspect(KEY)
+    assert sight is not None
+    assert world.store.glance(KEY) is not None
+    assert world.store.release(lease, is_valid=True)
+    assert world.store.glance(KEY) is None
+    waiting.pause(sight, glance=world.store.glance)
+    assert len(world.clock.slept) == 1
 
 
 def test_one_allowance_serves_several_locks(world: World) -> None:
