@@ -36,6 +36,7 @@ def shared(tmp_path: Path, swamp: Swamp) -> tuple[Path, Path]:
     return repo, datastore
 
 
+@pytest.mark.holds("I7")
 def test_data_moves_into_the_namespace_and_another_repo_reads_it(
     swamp: Swamp, shared: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_data_moves_into_the_namespace_and_another_repo_reads_it(
     assert swamp(other, "data", "get", "web", "state", "-n", "infra", "-o", "-").text == "two"
 
 
+@pytest.mark.holds("I10")
 def test_data_of_a_repo_of_its_own_moves_too(swamp: Swamp, solo: Path) -> None:
     """In a repo's own `.swamp` the local databases and secrets stay where they are."""
     put_some(swamp, solo)
@@ -75,6 +77,7 @@ def test_data_of_a_repo_of_its_own_moves_too(swamp: Swamp, solo: Path) -> None:
     assert swamp(solo, "data", "versions", "web", "state", "--json").json["total"] == 3
 
 
+@pytest.mark.holds("I7")
 def test_there_and_back_leaves_the_tree_as_it_was(swamp: Swamp, shared: tuple[Path, Path]) -> None:
     """`unset --migrate` takes the data back, gives the namespace up, and solo mode finds all of it."""
     repo, datastore = shared

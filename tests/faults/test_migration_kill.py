@@ -14,6 +14,7 @@ from tests.faults.kill_scenarios import DEAD_PID, make_repo, no_thread, prepare,
 
 
 @pytest.mark.holds("I2")
+@pytest.mark.holds("I7")
 @pytest.mark.parametrize("is_reverse", [False, True], ids=["forth", "back"])
 def test_a_killed_migration_is_gone_on_with(tmp_path: Path, *, is_reverse: bool) -> None:
     """Whatever was moved before the kill, running it again brings every version to the other side."""
