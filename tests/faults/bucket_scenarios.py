@@ -11,7 +11,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from swampsync.errors import NotFound
 from swampsync.log.catch_up import read_state
 from swampsync.log.verify import verify
 from swampsync.repo import Repo
+from swampsync.repo.selecting import Selection
 from swampsync.repo.sync_report import SyncOptions
 from swampsync.sync.push_plan import PushLimits
 from tests.stateful.team import Member, Office
@@ -45,6 +46,7 @@ class Scenario:
         before: What its repo did before, acknowledged, and did not publish.
         written: Contents that may be there besides; each at most once.
         doubled: Contents that may be there twice.
+        days: How long the repo was left alone before the command.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Scenario:
     before: Callable[[Repo], Any] | None = None
     written: frozenset[str] = frozenset()
     doubled: frozenset[str] = frozenset()
+    days: float = 0.0
 
 
 def _import(repo: Repo) -> Any:
@@ -83,6 +86,28 @@ def _delete(version: int | None) -> Callable[[Repo], Any]:
     return act
 
 
+def _delete_and_put(repo: Repo) -> None:
+    _delete(None)(repo)
+    repo.data.put(MODEL, "offline", body("offline 2"))
+
+
+def _undelete(repo: Repo) -> Any:
+    wanted = Selection((MODEL,), None, MODEL, (), (), None)
+    undeleter = repo.history.undeleter
+    return undeleter.apply(undeleter.plan(wanted))
+
+
+def _write_behind(repo: Repo) -> None:
+    """Let another program write into the copy: a file, and content of a version that nobody has seen."""
+    root = Path(repo._parts.layout.root)
+    (root / "outputs").mkdir(parents=True, exist_ok=True)
+    (root / "outputs" / "report.txt").write_text("report")
+    (version,) = root.rglob("kept/1/raw")
+    shutil.copytree(version.parent, version.parent.parent / "2")
+    metadata = version.parent.parent / "2" / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace("version: 1", "version: 2").replace("id: ", "id: ", 1))
+
+
 SCENARIOS: Final = (
     Scenario("put", lambda r: r.data.put(MODEL, "state", body("new")), written=frozenset({"new"})),
     Scenario("put-new-model", lambda r: r.data.put("fresh", "state", body("new")), written=frozenset({"new"})),
@@ -104,6 +129,21 @@ SCENARIOS: Final = (
         before=_put_offline,
         written=frozenset({"offline 1", "offline 2", "bob"}),
     ),
+    Scenario(
+        "vacuum",
+        lambda r: r.vacuumer().vacuum(),
+        before=_delete_and_put,
+        written=frozenset({"offline 2", "bob"}),
+        days=30.0,
+    ),
+    Scenario("undelete", _undelete, before=_delete_and_put, written=frozenset({"offline 2", "bob"})),
+    Scenario(
+        "scan",
+        lambda r: r.synchroniser.sync(replace(ALL, is_scanning=True)),
+        before=_write_behind,
+        written=frozenset({"bob"}),
+        doubled=frozenset({"kept"}),
+    ),
 )
 
 
@@ -114,6 +154,7 @@ class Template:
     root: Path
     namespace: str
     memory: MemoryStore
+    days: float
 
     def copy(self, target: Path) -> tuple[Office, Member, Member]:
         shutil.rmtree(target, ignore_errors=True)
@@ -122,6 +163,8 @@ class Template:
         for info in self.memory.list(""):
             memory.put(info.key, self.memory.get(info.key).body, Create())
         office = Office(target, memory, random.Random(1))
+        office.dated.begin_now()
+        office.clock.suspend(self.days * 86_400.0)
         return office, Member(office, target / "ann", self.namespace), Member(office, target / "bob", self.namespace)
 
 
@@ -147,7 +190,7 @@ def make_template(root: Path, scenario: Scenario, *, is_shared: bool) -> Templat
             scenario.before(repo)
         with bob.process() as repo:
             repo.data.put(MODEL, "state", body("bob"), garbage_collection=2)
-    return Template(root, namespace, memory)
+    return Template(root, namespace, memory, scenario.days)
 
 
 def contents(repo: Repo) -> Counter[str]:

@@ -91,6 +91,10 @@ class Dated:
         self.written: Counter[str] = Counter()
         self.capabilities = store.capabilities
 
+    def begin_now(self) -> None:
+        """Take what is there as written just now."""
+        self._times = {info.key.text: self._clock.now() for info in self._store.list("")}
+
     def _date(self, info: ObjectInfo) -> ObjectInfo:
         return replace(info, modified_at=self._times.get(info.key.text, info.modified_at))
 

@@ -30,7 +30,6 @@ from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.rows import ArtifactRow
 from swampsync.log.state import NamespaceState
 from swampsync.log.tail import BEGINNING, Position, tail
-from swampsync.log.vacuum import apply_vacuum_plan, make_vacuum_plan, read_vacuum_input
 from swampsync.log.verify import verify
 from swampsync.namespace import Namespace
 from swampsync.repo import Repo
@@ -291,12 +290,13 @@ class TeamMachine(RuleBasedStateMachine):
 
     @rule(who=WHO, lives=LIVES)
     def vacuum(self, who: int, lives: int) -> None:
-        def vacuum(repo: Repo) -> None:
-            log = repo._parts.syncing.syncer_of(INFRA).clone.log
-            known = read_vacuum_input(log, horizon=timedelta(days=3), server_now=self.office.clock.now())
-            apply_vacuum_plan(log, make_vacuum_plan(log, known))
+        self.run(self.member(who), lambda repo: repo.vacuumer(older_than=timedelta(days=3)).vacuum(), lives)
 
-        self.run(self.member(who), vacuum, lives)
+    @rule(who=WHO, lives=LIVES)
+    def scan(self, who: int, lives: int) -> None:
+        """Nothing but our commands wrote into the copy, but what a kill left there is found too."""
+        options = SyncOptions(is_scanning=True, limits=CONFIRMED)
+        self.run(self.member(who), lambda repo: repo.synchroniser.sync(options), lives)
 
     @rule()
     def stranger_works(self) -> None:
