@@ -161,3 +161,55 @@ def test_watch_tells_what_comes_and_ends_by_a_signal(clones: tuple[Clone, Clone]
     assert bob.json("datastore", "lock", "status") == {"held": False, "datastoreType": "@swampsync/s3"}
     assert bob.json("datastore", "sync")["requests"] == 1
     assert ann.json("datastore", "sync")["filesPulled"] == 1
+
+
+@pytest.mark.holds("I1")
+@pytest.mark.holds("I11")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "put", "vpc", "x", "payload"),
+        ("data", "import", "source", "--model", "vpc"),
+        ("data", "delete", "vpc", "x", "-y"),
+        ("data", "gc", "-y"),
+    ],
+    ids=lambda words: words[1],
+)
+def test_command_that_is_killed_blocks_nobody_and_loses_nothing(
+    clones: tuple[Clone, Clone], words: tuple[str, ...]
+) -> None:
+    """After `kill -9` at some moment the other clone works at once, and the next sync of the killed one heals it."""
+    first, second = clones
+    rng = random.Random(words[1])
+    (first.path / "payload").write_bytes(b"payload")
+    (first.path / "source").mkdir()
+    for name in ("f1", "f2"):
+        (first.path / "source" / name).write_text(name)
+    assert first.run("data", "put", "vpc", "kept", "-", stdin=b"kept").returncode == 0
+    assert second.run("datastore", "sync").returncode == 0
+    for number in range(2):
+        put = first.run("data", "put", "vpc", "x", "-", "--gc", "1", "--no-sync", stdin=f"x{number}".encode())
+        assert put.returncode == 0, put.stderr.decode()
+        with subprocess.Popen(
+            [str(SCRIPT), *words], cwd=first.path, env=first.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            time.sleep(rng.uniform(0.2, 0.9))
+            process.kill()
+        assert second.run("data", "put", "vpc", "y", "-", stdin=f"y{number}".encode()).returncode == 0
+    for clone in (first, second, first):
+        report = clone.json("datastore", "sync", "--hydrate", "--yes")
+        assert report["failures"] == []
+    for clone in clones:
+        assert clone.run("data", "get", "vpc", "kept", "-o", "-").stdout == b"kept"
+        contents = [
+            clone.run("data", "get", "vpc", "y", "--version", str(n), "-o", "-").stdout for n in clone.versions("y")
+        ]
+        assert sorted(contents) == [b"y0", b"y1"]
+        assert clone.json("datastore", "status")["sync"]["pending"] == []
+    listed = [clone.json("data", "list", "vpc")["groups"] for clone in clones]
+    assert listed[0] == listed[1]
+    if words[1] not in {"delete", "gc"}:
+        found = {
+            first.run("data", "get", "vpc", "x", "--version", str(n), "-o", "-").stdout for n in first.versions("x")
+        }
+        assert {b"x0", b"x1"} <= found <= {b"x0", b"x1", b"payload"}
