@@ -99,18 +99,18 @@ class DigestCache:
         directory = path.rpartition("/")[0]
         self._disk.makedirs(directory)
         temporary = f"{directory}/.{self._new_id()}.tmp"
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._forget, temporary)
             self._write(temporary, chunks, sha256, size)
             file = self._disk.open_read(temporary)
+            undo.callback(file.close)
             if _cost(size) * _BLOCK > self._limit:
                 self._disk.unlink(temporary)
-                return file
-            self._disk.rename(temporary, path)
-        except BaseException:
-            self._forget(temporary)
-            raise
-        with contextlib.suppress(OSError):  # whoever wants the content has it
-            self._account(_cost(size))
+            else:
+                self._disk.rename(temporary, path)
+                with contextlib.suppress(OSError):  # whoever wants the content has it
+                    self._account(_cost(size))
+            undo.pop_all()
         return file
 
     def _write(self, path: str, chunks: Iterable[bytes], sha256: str, size: int) -> None:

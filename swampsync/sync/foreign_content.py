@@ -5,6 +5,7 @@ The state of a file stays `remote`: whether the cache has it is seen when it is 
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final
@@ -156,30 +157,34 @@ class ForeignContent:
         The state is changed last: a process that dies before leaves a record of a file that is gone, which is then
         looked for in the cache.
         """
-        state, namespace = self._clone.state, self._clone.namespace
-        if state.files.count(namespace).get(FileState.SYNCED, (0, 0))[0] == 0:
+        if not self._published():
             return 0
         copy, moved = self._syncer.copy, []
         with self._syncer.locked():
-            for record in state.files.of_state(namespace, FileState.SYNCED):
-                version = parse_version_path(record.path)
-                if version is None or version.file != RAW_FILE:
-                    continue  # definitions are looked up where they lie
+            for record, directory in self._published():
                 if copy.stat(record.path) is not None:
-                    self._move(record)
-                    copy.remove_version(version.directory)
+                    try:
+                        self._move(record)
+                    except OSError:  # what cannot be kept elsewhere stays where it is
+                        continue
+                    copy.remove_version(directory)
                 moved.append(record._replace(state=FileState.REMOTE, mtime_ns=0, ctime_ns=0, inode=0))
-            state.files.put(moved)
+            self._clone.state.files.put(moved)
         return len(moved)
+
+    def _published(self) -> list[tuple[FileRecord, str]]:
+        """List content of versions that the copy holds and the log has; definitions are looked up where they lie."""
+        found = []
+        for record in self._clone.state.files.of_state(self._clone.namespace, FileState.SYNCED):
+            version = parse_version_path(record.path)
+            if version is not None and version.file == RAW_FILE:
+                found.append((record, version.directory))
+        return found
 
     def _move(self, record: FileRecord) -> None:
         """Keep a file of the copy, unless it is not what the log names: then it is fetched when it is read."""
-        try:
-            with self._syncer.copy.open(record.path) as stream:
-                chunks = iter(lambda: stream.read(1 << 20), b"")
-                self._cache.put(record.sha256, chunks, size=record.size).close()
-        except (WrongContent, OSError):
-            pass
+        with contextlib.suppress(WrongContent), self._syncer.copy.open(record.path) as stream:
+            self._cache.put(record.sha256, iter(lambda: stream.read(1 << 20), b""), size=record.size).close()
 
 
 def _verified(body: bytes, record: FileRecord) -> BinaryIO:

@@ -133,6 +133,15 @@ def test_old_copy_of_others_moves_into_the_cache(app: Run, buckets: MemoryBucket
     assert (copied(tmp_path, "app"), len(cached(tmp_path))) == ([], 2)
 
 
+def test_old_copy_stays_where_the_cache_cannot_be_written(app: Run, tmp_path: Path) -> None:
+    """Content is not removed from the copy unless it is kept elsewhere."""
+    app("datastore", "sync", SWAMP_NAMESPACE="infra").ok()
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home" / "cache").write_text("a file where a directory belongs")
+    assert content(app, "vpc", "state", "-n", "infra") == '{"n":2}'
+    assert len(copied(tmp_path, "app")) == 2
+
+
 def test_edited_old_copy_is_not_moved(app: Run, tmp_path: Path) -> None:
     """A file of the old copy that holds other bytes is dropped, and the content fetched."""
     app("datastore", "sync", SWAMP_NAMESPACE="infra").ok()

@@ -146,6 +146,7 @@ def allowed(life: Life, named: tuple[str, ...]) -> list[str]:
     return [resource.partition(f":::{life.bucket.name}/")[2] for resource in own["Resource"]]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.holds("I4")
 def test_every_request_that_writes_stays_in_the_namespace(
     swamp: Swamp, tmp_path: Path, bucket: BucketPlace, wire: Recorder, other: Life
@@ -166,6 +167,7 @@ def test_every_request_that_writes_stays_in_the_namespace(
     assert writing - life.ran == ELSEWHERE
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.holds("I4")
 def test_solo_writes_only_what_no_namespace_owns(
     swamp: Swamp, tmp_path: Path, bucket: BucketPlace, wire: Recorder

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ from typing import BinaryIO
 import pytest
 
 from swampsync.clock import SystemClock
-from swampsync.disk import LocalDisk
+from swampsync.disk import Disk, LocalDisk
 from swampsync.sync.digest_cache import DigestCache
 from swampsync.sync.local_copy import WrongContent
+from swampsync.testing.dying_disk import DyingDisk, Killed
 
 BLOCK = 4_096
 LIMIT = 64 * BLOCK
@@ -48,7 +50,7 @@ class opened:  # noqa: N801 - used like a function
             self.file.close()
 
 
-def make(root: Path, *, limit: int = LIMIT, disk: LocalDisk | None = None) -> Cache:
+def make(root: Path, *, limit: int = LIMIT, disk: Disk | None = None) -> Cache:
     return Cache(
         str(root / "content"),
         limit=limit,
@@ -203,3 +205,23 @@ def test_leftovers_of_dead_writers_are_removed(cache: Cache, tmp_path: Path) -> 
     cache.evict()
     assert (old.exists(), young.exists()) == (False, True)
     assert cache.holds(b"hello")
+
+
+@pytest.mark.holds("I11")
+def test_put_that_is_killed_anywhere_leaves_whole_content_or_none(tmp_path: Path) -> None:
+    """Whatever step on the disk is the last, the next process finds the content or fetches it again."""
+    body = body_of(1, blocks=3)
+    found, lives = set(), 0
+    while True:
+        root = tmp_path / str(lives)
+        dying = DyingDisk(LocalDisk(), lives=lives)
+        with contextlib.suppress(Killed):
+            make(root, disk=dying).keep(body)
+        other = make(root)
+        found.add(other.holds(body))
+        other.keep(body)
+        assert other.holds(body)
+        if not dying.is_dead:
+            break
+        lives += 1
+    assert found == {True, False}
