@@ -24,6 +24,8 @@ def show_report(console: Console, report: SyncReport) -> None:
         show_scan(console, report.scanned)
     if report.plan is not None:
         show_plan(console, report.plan)
+        if report.scanned is not None and report.scanned.plan.findings:
+            console.line("What the scan found is not counted: it is recorded first")
         return
     if report.is_replaced:
         console.warn("the log in the bucket is another one than before; what was pending is kept")

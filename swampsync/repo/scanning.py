@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from swampsync.errors import Refused
 from swampsync.locks.guard import LockGuard
 from swampsync.repo.parts import Parts
 from swampsync.sync.scan_plan import Scanned
@@ -42,7 +43,15 @@ def scan_copy(
         takes_removals: Whether content that was fetched and is gone was removed on purpose.
         progress: Told how many versions and files were looked at.
         check: Called between steps; raises to stop there.
+
+    Raises:
+        Refused: The namespace is another's.
     """
+    if parts.syncing.foreign.includes(parts.namespace):
+        raise Refused(
+            f"`{parts.namespace}` is not this repo's namespace: nobody works in what is here of it",
+            hint="swamp datastore sync --scan",
+        )
     syncer = parts.syncing.syncer_of(parts.namespace)
     if not syncer.has_pulled():
         syncer.pull(check=check)

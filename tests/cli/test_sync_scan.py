@@ -102,3 +102,10 @@ def test_what_cannot_be_published_is_named(ann: Member) -> None:
         "holds a control character",
         "is a symbolic link, which is not followed",
     ]
+
+
+def test_scan_is_of_the_own_namespace_only(ann: Member) -> None:
+    """What is here of another namespace is a cache, where nobody works: a scan of it is refused."""
+    refused = ann("datastore", "sync", "--scan", "-n", "other", "--json")
+    assert refused.status == 1
+    assert refused.error["code"] == "refused"
