@@ -43,6 +43,7 @@ EXTENDED = frozenset(
         "unit/repo/test_lazy_content.py",
         "unit/repo/test_setup_s3.py",
         "unit/repo/test_staging.py",
+        "unit/sync/test_scan_crashes.py",
         "unit/sync/test_restoring.py",
         "unit/sync/test_lost_and_restored.py",
     }

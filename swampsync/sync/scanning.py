@@ -73,8 +73,6 @@ class Scanner:
         """Note that everything was hashed whose time of change is older than a scan's beginning."""
         self._clone.state.settings.put(self._setting, str(began_at - _TICK_NS))
 
-    # --- the walk ------------------------------------------------------------------------------------
-
     def scan(self, *, progress: Progress = _ignore) -> ScanPlan:
         """Look at every version and file of the copy.
 
@@ -195,16 +193,16 @@ class Scanner:
         if isinstance(metadata, Problem):
             self._note(metadata)
             return None
-        if metadata is None and known is None:
+        if metadata is None:
+            self._seen.discard(f"{directory}/{RAW_NAME}")
             return None  # a number that somebody is writing to, or died over
         content = self.read_content(f"{directory}/{RAW_NAME}", head=record.size if record is not None else 0)
-        if metadata is None or record is None or known is None:
+        if record is None or known is None:
             return self._judge_unknown(directory, metadata, content)
         version = parse_version_path(f"{directory}/{RAW_NAME}")
         assert version is not None
         key = artifact_key_of(self._clone.namespace, version.artifact)
-        is_same = content.sha256 == record.sha256 and make_metadata_row(key, metadata).json == known.json
-        if is_same:
+        if content.sha256 == record.sha256 and make_metadata_row(key, metadata).json == known.json:
             return self._judge_same(directory, record, content)
         if metadata.streaming and metadata.checksum == record.sha256 == content.head_sha256:
             return None  # what an append that was killed has left behind the content
@@ -212,12 +210,11 @@ class Scanner:
             return self._judge_unknown(directory, metadata, content)
         return Finding(Change.EDITED_VERSION, directory, content.size)
 
-    def _judge_unknown(self, directory: str, metadata: Metadata | None, content: Content) -> Finding | None:
+    def _judge_unknown(self, directory: str, metadata: Metadata, content: Content) -> Finding:
         version = parse_version_path(f"{directory}/{RAW_NAME}")
-        if metadata is None or version is None:
-            return None
+        assert version is not None
         key = artifact_key_of(self._clone.namespace, version.artifact)
-        change = Change.NEW_VERSION if self._find_id(key, metadata) is None else Change.COPY
+        change = Change.NEW_VERSION if self.find_id(key, metadata) is None else Change.COPY
         return Finding(change, directory, content.size)
 
     def _judge_same(self, directory: str, record: FileRecord, content: Content) -> Finding | None:
@@ -227,7 +224,7 @@ class Scanner:
             self._plan.touched.append(here(record, content.stat))
         return None
 
-    def _find_id(self, key: ArtifactKey, metadata: Metadata) -> MetadataRow | None:
+    def find_id(self, key: ArtifactKey, metadata: Metadata) -> MetadataRow | None:
         """Find a version of the artifact with the same id: a copy that was left behind when ours got another number."""
         for row in self._clone.state.metadata.of_artifact(key):
             if metadata.id in row.json and row.version != metadata.version and metadata_of(row).id == metadata.id:
@@ -237,7 +234,8 @@ class Scanner:
     def read_version(self, directory: str) -> tuple[Metadata | Problem | None, MetadataRow | None]:
         """Read what a version's directory says, and find what is known of it.
 
-        Where the directory says nothing but its content is here, what is known stands for it.
+        Where the directory says nothing but its content was here, what is known stands for it. Where it was not, a scan
+        that was killed has left content behind.
         """
         artifact, _, number = directory.rpartition("/")
         key = artifact_key_of(self._clone.namespace, artifact)
@@ -245,7 +243,9 @@ class Scanner:
         path = self._copy.path(artifact)
         found = read_from_disk(self._clone.disk, path, key.data_name, int(number))
         is_damaged = isinstance(found, Problem) and found.path.endswith(f"/{METADATA_NAME}")
-        if known is not None and not is_damaged and not isinstance(found, Metadata):
+        record = self._clone.state.files.find(self._clone.namespace, f"{directory}/{RAW_NAME}")
+        was_here = record is not None and record.state is not FileState.REMOTE
+        if known is not None and was_here and not is_damaged and not isinstance(found, Metadata):
             # The content is missing, or shorter than its metadata says: it is compared with what is known.
             found = self._as_known(path, int(number), metadata_of(known))
         return found, known

@@ -119,6 +119,10 @@ class Intake:
             metadata = replace(metadata, id=identifier, created_at=format_timestamp(clone.clock.now()))
         if not metadata.is_deleted:
             metadata = replace(metadata, size=size, checksum=sha256)
+        taken = self._scanner.find_id(key, metadata)
+        if taken is not None:  # an earlier try was killed before it removed what it had taken in
+            self._give_back(directory, record)
+            return taken.version
         artifact = directory.rpartition("/")[0]
         number = self._claim(artifact, clone.state.highest.find(key) + 1, metadata.id)
         metadata = replace(metadata, version=number)
@@ -126,8 +130,10 @@ class Intake:
         chunks = self._chunks(raw, start, size)
         self._copy.write(f"{target}/{RAW_NAME}", chunks, size=size, sha256=sha256, is_only_one=True)
         self._copy.write_bytes(f"{target}/{METADATA_NAME}", format_metadata(metadata), is_only_one=True)
-        self._recorder.versions(_model(key, metadata), [metadata], kind=_KIND)
-        self._give_back(directory, record)
+        with clone.state.atomic():
+            self._recorder.versions(_model(key, metadata), [metadata], kind=_KIND)
+            self._note_remote(record)
+        self._copy.remove_version(directory)
         return number
 
     def _claim(self, artifact: str, number: int, identifier: str) -> int:
@@ -142,10 +148,13 @@ class Intake:
 
     def _give_back(self, directory: str, record: FileRecord | None) -> None:
         """Let a version be again what the log has; its content is fetched when it is read."""
+        self._note_remote(record)
+        self._copy.remove_version(directory)
+
+    def _note_remote(self, record: FileRecord | None) -> None:
         if record is not None:
             remote = record._replace(state=FileState.REMOTE, mtime_ns=0, ctime_ns=0, inode=0)
             self._clone.state.files.put([remote])
-        self._copy.remove_version(directory)
 
     def _chunks(self, path: str, start: int, size: int) -> Iterable[bytes]:
         with self._copy.open(path) as stream:
