@@ -11,6 +11,7 @@ import orjson
 from swampsync.artifacts.metadata import Metadata, metadata_from_json, metadata_to_json
 from swampsync.artifacts.metadata_yaml import format_metadata
 from swampsync.artifacts.rows import row_from_metadata
+from swampsync.artifacts.usual_metadata import read_usual
 from swampsync.catalog.catalog import Catalog
 from swampsync.catalog.latest import assign_latest
 from swampsync.catalog.metadata_rows import MetadataRow
@@ -55,7 +56,9 @@ def metadata_of(row: MetadataRow) -> Metadata:
     Raises:
         DataError: It breaks the rules of metadata.
     """
-    return metadata_from_json(orjson.loads(row.json), source=f"version {row.version} of `{row.data_name}` in the log")
+    values = orjson.loads(row.json)
+    usual = read_usual(values)
+    return usual or metadata_from_json(values, source=f"version {row.version} of `{row.data_name}` in the log")
 
 
 def metadata_text_of(row: MetadataRow) -> bytes:

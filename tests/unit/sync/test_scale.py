@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from swampsync.backends.base import RequestKind
 from swampsync.log.append import Appender
 from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.commit import CommitDraft
@@ -99,3 +100,25 @@ def test_lazy_clone_writes_no_file_but_knows_everything(team: Team) -> None:
     assert len(ann.files()) == 500
     assert not ann.disk_has("item-000001")
     assert replace(ann.clone).state.highest.find(ann.key("item-000499")) == 1
+
+
+def test_cold_push_and_pull_ask_once_for_each_object(team: Team, pair: tuple[Desk, Desk]) -> None:
+    """A push makes two requests an artifact and one commit, a pull one an artifact, and nothing is asked twice."""
+    ann, bob = pair
+    for number in range(20):
+        ann.put(f"item-{number}", f"content {number}")
+    before = team.counter.snapshot()
+    ann.push()
+    pushed = team.counter.snapshot() - before
+    assert (pushed[RequestKind.PUT].requests, pushed[RequestKind.GET].requests) == (41, 0)
+    before = team.counter.snapshot()
+    bob.pull()
+    assert bob.hydrate().files == 20
+    pulled = team.counter.snapshot() - before
+    assert pulled[RequestKind.GET].requests == 21
+    assert pulled[RequestKind.LIST].requests <= 2
+    assert pulled.requests == pulled[RequestKind.GET].requests + pulled[RequestKind.LIST].requests
+    before = team.counter.snapshot()
+    bob.pull()
+    assert bob.hydrate().files == 0
+    assert (team.counter.snapshot() - before).requests == 1
