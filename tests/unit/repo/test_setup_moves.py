@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -354,6 +355,35 @@ def test_plan_writes_nothing_and_counts(yard: Yard, source: str, target: str) ->
     assert yard.server.keys("other") == keys
     assert not (yard.root / "new").exists()
     assert not (repo / ".swamp" / "setup").exists()
+
+
+# --- size -------------------------------------------------------------------------------------------------------------
+
+
+def test_move_costs_no_request_a_file_besides_its_puts(yard: Yard) -> None:
+    """Forty versions are eighty puts and one for each other file; all the rest does not grow with them."""
+    repo = yard.repo()
+    yard.put(repo, "state", *map(str, range(40)))
+    calls: Counter[str] = Counter()
+
+    def count(call: Call) -> None:
+        calls["data" if call.method == "put" and "/data/" in call.key else "rest"] += 1
+
+    yard.server.wrap = lambda store: Faulty(store, count)
+    yard.set_up(repo, "s3:other/app")
+    assert calls["data"] == 80
+    assert calls["rest"] < 50
+
+
+def test_large_move_is_several_commits(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits are bounded, and together they hold everything once, in the order of the numbers."""
+    monkeypatch.setattr("swampsync.maintenance.moving_into_clone.ENTRIES_AT_ONCE", 5)
+    repo = yard.repo()
+    yard.put(repo, "state", *map(str, range(12)))
+    before = yard.versions(repo)
+    yard.set_up(repo, "s3:other/app")
+    assert [key for key in yard.server.keys("other") if "/_log/" in key][2:]
+    assert yard.versions(repo) == before
 
 
 # --- interrupted ------------------------------------------------------------------------------------------------------
