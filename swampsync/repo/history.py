@@ -81,8 +81,13 @@ class LogListing:
     is_limited: bool
 
 
-def require_log(parts: Parts, what: str) -> None:
+def require_log(parts: Parts, what: str, *, hint: str | None = None) -> None:
     """Make sure that there is a log to look at.
+
+    Args:
+        parts: Of the repo.
+        what: What follows from there being none.
+        hint: What else serves the purpose; a bucket by default.
 
     Raises:
         Refused: The datastore is a directory.
@@ -90,7 +95,7 @@ def require_log(parts: Parts, what: str) -> None:
     if not parts.config.is_remote:
         raise Refused(
             f"the datastore is a directory, which keeps no log: {what}",
-            hint="a bucket has one: swamp datastore setup s3 --bucket BUCKET",
+            hint=hint or "a bucket has one: swamp datastore setup s3 --bucket BUCKET",
         )
 
 

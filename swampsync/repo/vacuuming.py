@@ -74,7 +74,7 @@ class Vacuumer:
     """
 
     def __init__(self, parts: Parts, *, older_than: timedelta | None = None) -> None:
-        require_log(parts, "its versions go with `swamp data gc` and `swamp data delete`")
+        require_log(parts, "what is deleted from it is gone at once", hint="swamp data gc")
         self._parts = parts
         self._older_than = older_than
 
