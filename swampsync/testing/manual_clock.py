@@ -7,6 +7,7 @@ still while the machine is suspended.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -32,7 +33,7 @@ class _Sleeper:
     """A thread that waits for a time."""
 
     deadline: float
-    thread: threading.Thread = field(default_factory=threading.current_thread)
+    thread: int = field(default_factory=threading.get_ident)
 
 
 class ManualClock:
@@ -63,7 +64,7 @@ class ManualClock:
         self._awake = 0.0
         self._advance = advance
         self._settle_seconds = settle_seconds
-        self._maker = threading.current_thread()
+        self._maker = threading.get_ident()
         self._condition = threading.Condition()
         self._sleepers: list[_Sleeper] = []
         self.slept: list[float] = []
@@ -91,7 +92,7 @@ class ManualClock:
         """Wait until `event` is set or the time is over."""
         if event.is_set():
             return True
-        if self._advance is Advance.AUTOMATIC and threading.current_thread() is self._maker:
+        if self._advance is Advance.AUTOMATIC and threading.get_ident() == self._maker:
             self.advance(max(0.0, timeout_seconds))
         else:
             self._wait_for(event.is_set, timeout_seconds)
@@ -154,11 +155,15 @@ class ManualClock:
                 if sleeper in self._sleepers:
                     self._sleepers.remove(sleeper)
 
-    def _settle(self, thread: threading.Thread) -> None:
-        if thread is not threading.current_thread():
+    def _settle(self, thread: int) -> None:
+        # Not every thread has a `Thread` that knows whether it ended: heartbeats are started without one.
+        if thread != threading.get_ident():
             self._wait_really(
-                lambda: not thread.is_alive() or any(s.thread is thread for s in self._sleepers),
-                f"thread {thread.name} to sleep again or to end",
+                lambda: (
+                    thread not in sys._current_frames()  # noqa: SLF001 - the only list of all threads
+                    or any(s.thread == thread for s in self._sleepers)
+                ),
+                "a woken thread to sleep again or to end",
             )
 
     def _wait_really(self, is_done: Callable[[], bool], what: str) -> None:

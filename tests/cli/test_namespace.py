@@ -152,9 +152,8 @@ def test_data_from_before_a_namespace_can_be_taken_along(swamp: Swamp, solo: Pat
     """The way that the warning of `namespace set` names moves the data into the namespace."""
     swamp(solo, "data", "put", "m", "x", stdin="old").ok()
     warned = swamp(solo, "namespace", "set", "web")
-    assert "setup filesystem" in warned.err
+    assert "swamp datastore namespace migrate" in warned.err
     assert swamp(solo, "data", "get", "m", "x").status == 1
-    swamp(solo, "namespace", "unset").ok()
-    swamp(solo, "-n", "web", "datastore", "setup", "filesystem", "--path", ".swamp").ok()
+    swamp(solo, "datastore", "namespace", "migrate", "--yes").ok()
     assert swamp(solo, "data", "get", "m", "x", "-o", "-").text == "old"
     assert (solo / ".swamp" / "web" / "data").is_dir()
