@@ -91,8 +91,9 @@ class S3Store:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What S3 promises; whether this server keeps it is for `doctor backend` to prove."""
-        return Capabilities(create_only=True, compare_and_swap=True, max_delete_many=MAX_DELETE_MANY)
+        """What S3 promises, until the server refuses a swap; whether it keeps it is for `doctor backend` to prove."""
+        swaps = not self._requests.has_refused_a_swap
+        return Capabilities(create_only=True, compare_and_swap=swaps, max_delete_many=MAX_DELETE_MANY)
 
     def with_quoting(self, quoting: ETagQuoting) -> S3Store:
         """Return this store, with the same connections, under another quoting of ETags."""

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from swampsync.backends.base import (
     ETag,
     GetResult,
+    NotSupported,
     ObjectInfo,
     ObjectNotFound,
     ObjectStoreRefused,
@@ -62,6 +63,8 @@ class S3Requests:
         self._hook = on_request or _ignore
         # Becomes SHA256, for good, with the first put that the bucket refuses for want of it.
         self.checksum = options.checksum
+        # Becomes true, for good, with the first 501 to `If-Match`, in whatever form the ETag was sent.
+        self.has_refused_a_swap = False
 
     def count(self, kind: RequestKind, *, sent: int = 0, received: int = 0) -> None:
         """Tell the hook of one request."""
@@ -160,6 +163,9 @@ class S3Requests:
             if sent is Checksum.SHA256:
                 raise
             self.checksum = Checksum.SHA256
+        except NotSupported:
+            self.has_refused_a_swap |= operation is Operation.SWAP
+            raise
         return self._put(operation, key, body, mode, use)
 
     def _put(self, operation: Operation, key: ObjectKey, body: bytes, mode: Any, use: Use) -> PutResult:

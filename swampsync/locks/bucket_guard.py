@@ -37,6 +37,7 @@ class BucketGuard:
         self._parts = parts
         self._copy = DirectoryGuard(layout, disk, parts)
         self._store = ObjectLeaseStore(store)
+        self._is_weakness_told = False
         timing = replace(
             parts.timing,
             retry_base_seconds=max(parts.timing.retry_base_seconds, BUCKET_RETRY_BASE_SECONDS),
@@ -47,7 +48,7 @@ class BucketGuard:
 
     @property
     def is_weak(self) -> bool:
-        """Whether the bucket lacks compare-and-swap, so that a lock is create-only and expiry."""
+        """Whether the bucket is known to lack compare-and-swap, so that a lock is create-only and expiry."""
         return self._store.is_weak
 
     @contextmanager
@@ -69,12 +70,20 @@ class BucketGuard:
             with self._copy.take_structural(command, self._keeper.make_waiting(wait_seconds)) as held:
                 yield held
             return
-        with self._keeper.acquire(key, command=command, wait_seconds=wait_seconds) as lease:
-            if lease.is_weak and self._parts.on_notice is not None:
-                self._parts.on_notice(
-                    f"the bucket cannot compare and swap: two may take lock `{key}` over at once when its holder died"
-                )
-            yield HeldLocks((lease,))
+        try:
+            with self._keeper.acquire(key, command=command, wait_seconds=wait_seconds) as lease:
+                self._tell_weakness(key)
+                yield HeldLocks((lease,))
+        finally:
+            # A new lock needs no swap: then a heartbeat or the release is what the bucket refuses first.
+            self._tell_weakness(key)
+
+    def _tell_weakness(self, key: str) -> None:
+        if self._store.is_weak and not self._is_weakness_told and self._parts.on_notice is not None:
+            self._is_weakness_told = True
+            self._parts.on_notice(
+                f"the bucket cannot compare and swap: two may take lock `{key}` over at once when its holder died"
+            )
 
     @contextmanager
     def definition_lock(self, name: str, *, command: str) -> Iterator[HeldLocks]:

@@ -7,14 +7,16 @@ after any of them the object is read and the nonce compared. Released records st
 conditionally is something that stores ignore.
 
 A store without compare-and-swap gets a weaker mode, and each `Lease` of it says `is_weak`: a lock is created
-exclusively and deleted on release; of two that take a stale one over at the same time both may believe for a moment
-that they have it, until the next heartbeat tells one of them.
+exclusively and deleted on release, and a step that would be a swap looks at the whole record first. Nothing holds
+what was seen until the step is done: of two that take a stale lock over at the same moment both may believe that they
+have it, until the next heartbeat tells one of them; a holder that renews at that very moment is told likewise.
+Whether a store can swap is known at once, or found out by the first swap that it refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from contextlib import suppress
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
@@ -53,7 +55,12 @@ class ObjectLeaseStore:
                 hint="swamp doctor backend",
             )
         self._store = store
-        self.is_weak = not store.capabilities.compare_and_swap
+        self._has_refused_a_swap = False
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether the store is known to lack compare-and-swap."""
+        return self._has_refused_a_swap or not self._store.capabilities.compare_and_swap
 
     def try_acquire(self, key: str, record: LockRecord) -> Lease | Sight:
         """Take the lock if nobody has it; else return what was in the way."""
@@ -82,20 +89,28 @@ class ObjectLeaseStore:
         record = replace(record, beat=0)
         assert sight.etag is not None, "an object that was seen has an ETag"
         if not self.is_weak:
-            return self._put(sight.key, record, IfMatch(sight.etag))
-        if not self.remove(sight):
+            with self._finding_out():
+                return self._put(sight.key, record, IfMatch(sight.etag))
+        current = self.inspect_all(sight.key)
+        # The whole record: a heartbeat since it was judged keeps the nonce, and saves the holder.
+        if current is None or current.mark != sight.mark:
             return None
+        self._store.delete(ObjectKey.parse(sight.key))
         return self._put(sight.key, record, Create())
 
     def renew(self, lease: Lease, acquired_at: str) -> Lease:
         """Swap in the record with a newer time."""
         record = renew_record(lease.record, acquired_at)
-        if self.is_weak:
-            self._compare(lease)
-        mode: PutMode = Overwrite() if self.is_weak else _if_match(lease)
-        renewed = self._put(lease.key, record, mode)
-        if renewed is not None or self.is_weak:
-            return renewed or self._compare(lease)
+        if not self.is_weak:
+            with self._finding_out():
+                return self._renew_by_swap(lease, record)
+        self._compare(lease)
+        return self._put(lease.key, record, Overwrite()) or self._compare(lease)
+
+    def _renew_by_swap(self, lease: Lease, record: LockRecord) -> Lease:
+        renewed = self._put(lease.key, record, _if_match(lease))
+        if renewed is not None:
+            return renewed
         # Lost, or an earlier try of ours arrived late and changed the ETag under us: go on from what is there.
         current = self._compare(lease)
         renewed = self._put(lease.key, replace(record, beat=(current.record.beat or 0) + 1), _if_match(current))
@@ -110,17 +125,21 @@ class ObjectLeaseStore:
     def release(self, lease: Lease, *, is_valid: bool) -> bool:  # noqa: ARG002 -- a swap is safe at any time
         """Swap in a released record; without compare-and-swap, delete."""
         try:
-            if self.is_weak:
-                self._compare(lease)
-                self._store.delete(ObjectKey.parse(lease.key))
-                return True
-            if self._put(lease.key, _release(lease.record), _if_match(lease)) is not None:
-                return True
-            # An earlier put of ours may have arrived late: try once more from what is there.
-            current = self._compare(lease)
-            return self._put(lease.key, _release(current.record), _if_match(current)) is not None
+            if not self.is_weak:
+                with self._finding_out():
+                    return self._release_by_swap(lease)
+            self._compare(lease)
+            self._store.delete(ObjectKey.parse(lease.key))
         except LeaseLost:
             return False
+        return True
+
+    def _release_by_swap(self, lease: Lease) -> bool:
+        if self._put(lease.key, _release(lease.record), _if_match(lease)) is not None:
+            return True
+        # An earlier put of ours may have arrived late: try once more from what is there.
+        current = self._compare(lease)
+        return self._put(lease.key, _release(current.record), _if_match(current)) is not None
 
     def abandon(self, key: str, nonce: str) -> None:
         """Release whatever an interrupted acquisition has left."""
@@ -146,17 +165,29 @@ class ObjectLeaseStore:
         current = self.inspect(sight.key)
         if current is None or current.nonce != sight.nonce or (not sight.nonce and current.mark != sight.mark):
             return False
-        if self.is_weak:
-            self._store.delete(ObjectKey.parse(sight.key))
-            return True
+        if not self.is_weak:
+            with self._finding_out():
+                return self._remove_by_swap(current)
+        self._store.delete(ObjectKey.parse(sight.key))
+        return True
+
+    def _remove_by_swap(self, current: Sight) -> bool:
         assert current.etag is not None, "an object that was seen has an ETag"
         if not isinstance(current.record, LockRecord):
             # Nothing to keep of it; a record that says so takes its place.
             blank = LockRecord("", "", 0, "", 0, current.identifier)
-            return self._put(sight.key, _release(blank), IfMatch(current.etag)) is not None
+            return self._put(current.key, _release(blank), IfMatch(current.etag)) is not None
         # Not the same words as the holder's own release: each of the two must know which of them it was.
         broken = _release(replace(current.record, command="lock release"))
-        return self._put(sight.key, broken, IfMatch(current.etag)) is not None
+        return self._put(current.key, broken, IfMatch(current.etag)) is not None
+
+    @contextmanager
+    def _finding_out(self) -> Iterator[None]:
+        """Go on in the weaker mode, now and from now on, if the store says that it cannot swap."""
+        try:
+            yield
+        except NotSupported:
+            self._has_refused_a_swap = True
 
     def _put(self, key: str, record: LockRecord, mode: PutMode) -> Lease | None:
         """Put a record; `None` if it is not there afterwards.

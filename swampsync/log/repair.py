@@ -13,7 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from swampsync.backends.base import Create, ETag, IfMatch, ObjectExists, Overwrite, PreconditionFailed, PutMode
+from swampsync.backends.base import (
+    Create,
+    ETag,
+    IfMatch,
+    NotSupported,
+    ObjectExists,
+    Overwrite,
+    PreconditionFailed,
+    PutMode,
+)
 from swampsync.clock import Clock, format_timestamp
 from swampsync.errors import Refused
 from swampsync.layout import ObjectKey
@@ -193,7 +202,13 @@ def _put(log: Log, rebuilt: RebuiltCommit, body: bytes) -> None:
     if rebuilt.etag is not None:
         mode = IfMatch(rebuilt.etag) if log.store.capabilities.compare_and_swap else Overwrite()
     try:
-        log.store.put(rebuilt.key, body, mode)
+        try:
+            log.store.put(rebuilt.key, body, mode)
+        except NotSupported:
+            if not isinstance(mode, IfMatch):
+                raise
+            # The store has just told that it cannot swap; the structural lock is held.
+            log.store.put(rebuilt.key, body, Overwrite())
     except (ObjectExists, PreconditionFailed):
         # Clients and proxies repeat requests: it may be what we have put ourselves.
         if log.store.get(rebuilt.key).body != body:

@@ -140,16 +140,21 @@ def _run_swaps(quotings: Mapping[str, ObjectStore], run: Callable[..., Promise],
         for name, store in quotings.items()
     }
     working = [name for name, finding in findings.items() if finding.result is Result.KEPT]
-    best = (working or list(quotings))[0]
+    # Only a store that refuses every form says that it cannot, and gets weaker locks; whatever else fails is unsafe.
+    failing = [name for name, finding in findings.items() if finding.result is not Result.ABSENT]
+    best = (working or failing or list(quotings))[0]
     store = quotings[best]
-    is_required = store.capabilities.compare_and_swap
+    is_required = findings[best].result is not Result.ABSENT
     run("if-match", lambda _: findings[best], is_required=is_required)
     # Where even one swap alone fails, a race would fail for as long as it is tried.
     race = partial(doctor_conditions.check_if_match_race, store=store)
-    lost = Finding(findings[best].result, f"not raced, since it fails without a race: {findings[best].consequence}")
+    reason = "it fails without a race" if is_required else "there is no compare-and-swap"
+    lost = Finding(findings[best].result, f"not raced, since {reason}: {findings[best].consequence}")
     run("if-match-race", race if working else lambda _: lost, is_required=is_required)
     if len(quotings) == 1:
         form = Finding(Result.NOT_RELIED_ON, "the store has one form of ETags, there is nothing to choose")
+    elif not is_required:
+        form = Finding(Result.NOT_RELIED_ON, "the store has no `If-Match` on PUT, so there is nothing to choose")
     elif not working:
         form = Finding(Result.BROKEN, f"no form of ETags in `If-Match` works: tried {', '.join(quotings)}")
     elif len(working) == len(quotings):

@@ -13,6 +13,7 @@ from swampsync.backends.base import (
     Create,
     ETag,
     IfMatch,
+    NotSupported,
     ObjectExists,
     ObjectNotFound,
     ObjectStore,
@@ -29,7 +30,14 @@ from swampsync.maintenance.racing import race
 
 _CREATE_LOSS: Final = "two pushes at once can overwrite each other's commit"
 _SWAP_LOSS: Final = "two repos can hold one lock, and undo each other's changes of a manifest"
-_NO_SWAP: Final = "the store declares no compare-and-swap; on a directory locks rest on exclusive `link` instead"
+_WEAKER: Final = (
+    "locks are weaker: two may take one over at once when its holder died, and of two changes of a manifest at one"
+    " moment one may be lost; commits are as safe as anywhere"
+)
+_NO_SWAP: Final = (
+    "the store declares no compare-and-swap; on a directory locks rest on exclusive `link` instead, in a bucket"
+    f" {_WEAKER}"
+)
 _MAX_TRIES: Final = 500
 
 
@@ -92,8 +100,13 @@ def check_if_match(scratch: Scratch, store: ObjectStore) -> Finding:
         raise
     except Conflict:
         return Finding(Result.BROKEN, "`If-Match` with the right ETag is refused: locks cannot be kept")
+    except NotSupported as error:
+        if store.get(key).body != bodies[0]:
+            return Finding(Result.BROKEN, f"`If-Match` on PUT is refused ({error}), and written all the same")
+        return Finding(Result.ABSENT, f"the store has no compare-and-swap ({error}), so {_WEAKER}")
     except SwampsyncError as error:
-        return Finding(Result.ABSENT, f"the store refuses the condition: {error}")
+        # Not the answer of a server that has no such thing: locks would fail with it.
+        return Finding(Result.UNKNOWN, f"the store refuses the condition: {error}")
     wrong = [IfMatch(stale), IfMatch(ETag("0" * 32))]
     is_ignored = any([_is_accepted(store, key, bodies[2], mode) for mode in wrong])  # noqa: C419 both are sent
     if is_ignored or store.get(key).body != bodies[1]:

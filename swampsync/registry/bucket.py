@@ -21,6 +21,7 @@ from swampsync.backends.base import (
     Create,
     ETag,
     IfMatch,
+    NotSupported,
     ObjectExists,
     ObjectNotFound,
     ObjectStore,
@@ -230,6 +231,11 @@ class BucketRegistry:
                 guarded.put(key, format_members(changed), mode)
             except (ObjectExists, PreconditionFailed):
                 pass
+            except NotSupported:
+                if not isinstance(mode, IfMatch):
+                    raise
+                is_weak = True  # the store did not say so beforehand
+                continue
             else:
                 if not is_weak or self.read_members(namespace).extra.get(_NONCE) == changed.extra[_NONCE]:
                     return changed

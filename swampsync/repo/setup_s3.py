@@ -21,7 +21,7 @@ from swampsync.config.environment import DATASTORE
 from swampsync.config.settings import Flags, make_config
 from swampsync.errors import InvalidInput
 from swampsync.maintenance.doctor_backend import Thoroughness
-from swampsync.maintenance.doctor_report import DoctorReport
+from swampsync.maintenance.doctor_report import DoctorReport, Result
 from swampsync.maintenance.moving import Progress
 from swampsync.repo.bucket_probe import keep_report, probe_bucket
 from swampsync.repo.parts import Parts
@@ -167,6 +167,9 @@ def _setup(
         finally:
             final.close()
         warnings += moved.warnings()
+    swaps = report.find("if-match")
+    if swaps is not None and swaps.result is Result.ABSENT:
+        warnings.append({"message": swaps.consequence})
     return BucketSetup(
         url=target.remote.settings.url,
         where=bucket.where,

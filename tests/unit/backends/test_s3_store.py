@@ -28,6 +28,7 @@ from swampsync.backends.base import (
     CredentialsExpired,
     ETag,
     IfMatch,
+    NotSupported,
     ObjectInfo,
     ObjectStoreRefused,
     Overwrite,
@@ -208,6 +209,29 @@ def test_lost_swap_is_not_mistaken_for_a_matter_of_quotes() -> None:
     with ScriptedServer(compares_raw) as server, pytest.raises(PreconditionFailed):
         store_at(server).put(KEY, b"x", IfMatch(ETag("old")))
     assert [r.method for r in server.requests] == ["PUT", "HEAD"]
+
+
+def test_server_without_swaps_is_known_after_the_first() -> None:
+    """A 501 to `If-Match` is that server's word: the store declares no compare-and-swap from then on."""
+    refused = s3_error("501 Not Implemented", "NotImplemented", "A header you provided implies functionality")
+    with ScriptedServer(lambda request: refused if "if-match" in request.headers else WRITTEN) as server:
+        store = store_at(server)
+        declared = [store.capabilities.compare_and_swap]
+        with pytest.raises(NotSupported, match="no conditional put"):
+            store.put(KEY, b"x", IfMatch(ETag("e0")))
+        declared += [store.capabilities.compare_and_swap, store.capabilities.create_only]
+        assert declared == [True, False, True]
+        store.put(KEY, b"x", Create())
+    assert [r.method for r in server.requests] == ["PUT", "PUT"]
+
+
+def test_refusal_of_a_create_says_nothing_about_swaps() -> None:
+    """A server that cannot create exclusively may swap."""
+    with ScriptedServer(always(s3_error("501 Not Implemented", "NotImplemented"))) as server:
+        store = store_at(server)
+        with pytest.raises(NotSupported, match="no create-only put"):
+            store.put(KEY, b"x", Create())
+        assert store.capabilities.compare_and_swap
 
 
 @pytest.mark.parametrize(("script", "found"), [(compares_raw, ETagQuoting.BARE), (always(WRITTEN), ETagQuoting.QUOTED)])

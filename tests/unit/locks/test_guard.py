@@ -24,6 +24,7 @@ from swampsync.maintenance.racing import race
 from swampsync.namespace import SOLO, Namespace
 from swampsync.testing.lease_bench import LeaseBench, StillClock
 from swampsync.testing.manual_clock import ManualClock
+from swampsync.testing.swapless import Swapless
 from tests.unit.locks.swamp_file_lock import SwampRepo
 from tests.unit.locks.test_object_store import WeakStore
 
@@ -728,6 +729,28 @@ def test_bucket_without_compare_and_swap_is_never_silent(world: World) -> None:
         pass
     assert len(told) == 1
     assert "cannot compare and swap" in told[0]
+
+
+def test_bucket_that_turns_out_to_lack_compare_and_swap_is_told_once(world: World) -> None:
+    """A new lock needs no swap, so it is found out when the lock is given back; it is free then, whatever happened."""
+    told: list[str] = []
+    parts = replace(world.bench.parts(), on_notice=told.append)
+    bucket = Swapless(world.clock)
+    guard = BucketGuard(world.layout(INFRA), world.disk, bucket, parts)
+
+    def fail() -> None:
+        with guard.structural_lock(command="gc"):
+            assert told == []
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert len(told) == 1
+    assert "cannot compare and swap" in told[0]
+    with guard.structural_lock(command="gc", wait_seconds=0):
+        pass
+    assert len(told) == 1
+    assert list(bucket.list("")) == []
 
 
 def test_wait_below_the_ttl_is_told_to_whoever_takes_a_lock(world: World) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from swampsync.backends.base import Capabilities, NotSupported, PutMode, PutResult
+from swampsync.backends.base import Capabilities, NotSupported
 from swampsync.backends.memory import MemoryStore
 from swampsync.clock import Clock, format_timestamp
 from swampsync.errors import LeaseLost, Unavailable
@@ -15,21 +15,16 @@ from swampsync.locks.object_store import ObjectLeaseStore
 from swampsync.testing.faulty_store import Fault, Faulty, fault_at
 from swampsync.testing.lease_bench import LeaseBench
 from swampsync.testing.manual_clock import ManualClock
+from swampsync.testing.swapless import Swapless
 
 KEY = ".locks/infra.lock"
 
 
-class WeakStore(MemoryStore):
-    """A store without compare-and-swap."""
+class WeakStore(Swapless):
+    """A store that declares that it has no compare-and-swap."""
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(create_only=True, compare_and_swap=False)
-
-    def put(self, key: ObjectKey, body: bytes, mode: PutMode) -> PutResult:
-        if type(mode).__name__ == "IfMatch":
-            raise NotSupported("no If-Match here")
-        return super().put(key, body, mode)
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, is_declared=True)
 
 
 class BareStore(MemoryStore):
@@ -247,6 +242,72 @@ def test_weak_heartbeat_whose_answer_was_lost_is_no_loss(fault: Fault) -> None:
     world.faulty.plan = fault_at(len(world.faulty.calls) + 1, fault)
     assert world.store.renew(lease, world.now()).nonce == lease.nonce
     assert world.store.release(lease, is_valid=True)
+
+
+def test_weak_takeover_spares_a_holder_that_has_renewed() -> None:
+    """The whole record is compared, not the nonce: a heartbeat since the judgement saves the holder."""
+    world = World(WeakStore)
+    lease = world.bench.take(world.store, KEY)
+    judged = world.see()
+    world.clock.advance(10)
+    lease = world.store.renew(lease, world.now())
+    assert world.store.take_over(judged, world.bench.record()) is None
+    assert world.see().nonce == lease.nonce
+    assert world.store.release(lease, is_valid=True)
+
+
+def test_weak_takeover_by_two_at_once_is_told_by_the_heartbeat() -> None:
+    """The one thing that is not safe there: a second one deletes between the first one's look and its deletion."""
+
+    class Overtaken(WeakStore):
+        second: Callable[[], Lease | None] | None = None
+        other: Lease | None = None
+
+        def delete(self, key: ObjectKey) -> None:
+            second, self.second = self.second, None
+            if second is not None:
+                self.other = second()
+            super().delete(key)
+
+    bucket = Overtaken(ManualClock())
+    world = World(lambda _: bucket)
+    world.bench.take(world.store, KEY)
+    judged = world.see()
+    bucket.second = lambda: ObjectLeaseStore(bucket).take_over(judged, world.bench.record())
+    first = world.store.take_over(judged, world.bench.record())
+    assert first is not None
+    assert bucket.other is not None
+    with pytest.raises(LeaseLost):
+        world.store.renew(bucket.other, world.now())
+    assert world.store.renew(first, world.now()).nonce == world.see().nonce
+
+
+@pytest.mark.parametrize("step", ["renew", "release", "take_over", "remove"])
+def test_refused_swap_is_found_out_once(step: str) -> None:
+    """A store that lacks swaps without saying so: the step is done all the same, and no later one asks again."""
+    bucket = Swapless(ManualClock())
+    world = World(lambda _: bucket)
+    lease = world.bench.take(world.store, KEY)
+    known = [world.store.is_weak]
+    match step:
+        case "renew":
+            lease = world.store.renew(lease, world.now())
+        case "release":
+            assert world.store.release(lease, is_valid=True)
+        case "take_over":
+            taken = world.store.take_over(world.see(), world.bench.record())
+            assert taken is not None
+            lease = taken
+        case _:
+            assert world.store.remove(world.see())
+    assert [*known, world.store.is_weak] == [False, True]
+    if world.store.inspect(KEY) is None:
+        lease = world.bench.take(world.store, KEY)
+    assert lease.is_weak
+    world.faulty.calls.clear()
+    assert world.store.release(world.store.renew(lease, world.now()), is_valid=True)
+    assert [call.method for call in world.faulty.calls] == ["get", "put", "get", "delete"]
+    assert list(bucket.list("")) == []
 
 
 def test_store_without_create_only_is_refused() -> None:

@@ -17,6 +17,7 @@ from swampsync.backends.base import (
     ETag,
     GetResult,
     IfMatch,
+    NotSupported,
     ObjectExists,
     ObjectInfo,
     ObjectStore,
@@ -30,7 +31,7 @@ from swampsync.backends.bucket_rules import LifecycleEffect, LifecycleRule
 from swampsync.backends.memory import MemoryStore
 from swampsync.backends.prefixed import Prefixed
 from swampsync.clock import spawn_daemon
-from swampsync.errors import AccessDenied, Unavailable
+from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey
 from swampsync.maintenance.doctor_backend import Thoroughness, probe
 from swampsync.maintenance.doctor_conditions import find_race_problem
@@ -200,8 +201,61 @@ def test_store_that_refuses_conditions_is_unsafe_and_said_to_lack_them() -> None
     """A store that says no is no liar, but nobody can push to it either."""
     report = examine(Refusing(ManualClock()))
     assert results(report)["create-only"] is Result.ABSENT
-    assert results(report)["if-match"] is Result.ABSENT
+    assert results(report)["if-match"] is Result.UNKNOWN
     assert {"create-only", "create-only-race", "if-match", "if-match-race"} <= set(report.missing)
+
+
+class SwapRefusing(MemoryStore):
+    """Answers swaps with an error of the test's choice, and may write all the same."""
+
+    error: SwampsyncError = NotSupported("501 NotImplemented")
+    writes = False
+
+    def put(self, key: ObjectKey, body: bytes, mode: PutMode) -> PutResult:
+        if isinstance(mode, IfMatch):
+            if self.writes:
+                super().put(key, body, Overwrite())
+            raise self.error
+        return super().put(key, body, mode)
+
+
+def test_store_that_says_that_it_cannot_swap_is_safe_and_the_consequence_named() -> None:
+    """Commits rest on create-only; locks and manifests are weaker, and the report says how."""
+    report = examine(SwapRefusing(ManualClock()))
+    assert report.is_safe
+    promise = report.find("if-match")
+    assert promise is not None
+    assert promise.result is Result.ABSENT
+    assert "locks are weaker" in promise.consequence
+    assert results(report)["if-match-race"] is Result.ABSENT
+    assert results(report)["etag-form"] is Result.NOT_RELIED_ON
+    assert report.etag_quoting is None
+
+
+def test_store_that_refuses_swaps_in_another_way_is_unsafe() -> None:
+    """Only a plain "not implemented" is an answer to rely on: locks go on without swaps after that and nothing else."""
+    store = SwapRefusing(ManualClock())
+    store.error = ObjectStoreRefused("400 InvalidArgument")
+    report = examine(store)
+    assert report.missing == ("if-match", "if-match-race")
+    assert results(report)["if-match"] is Result.UNKNOWN
+
+
+def test_store_that_says_no_to_a_swap_and_writes_is_unsafe() -> None:
+    """What pretends to refuse is a liar like what pretends to honour."""
+    store = SwapRefusing(ManualClock())
+    store.writes = True
+    report = examine(store)
+    assert report.missing == ("if-match", "if-match-race")
+    assert results(report)["if-match"] is Result.BROKEN
+
+
+def test_absence_of_swaps_must_hold_for_every_form_of_etags() -> None:
+    """A store that lacks swaps with quoted ETags and breaks them with bare ones is not taken for an honest one."""
+    store = MatchIgnorer(ManualClock())
+    report = examine(store, quotings=views(SwapRefusing(ManualClock()), store))
+    assert {"if-match", "if-match-race"} <= set(report.missing)
+    assert results(report)["if-match"] is Result.BROKEN
 
 
 class Undeclared(MemoryStore):

@@ -21,6 +21,7 @@ from swampsync.registry import ClaimOutcome, MembersRecord, NamespaceRegistry, v
 from swampsync.registry.bucket import BucketRegistry
 from swampsync.testing.faulty_store import Call, Fault, Faulty, RandomFaults
 from swampsync.testing.manual_clock import ManualClock
+from swampsync.testing.swapless import Swapless
 
 INFRA = Namespace.parse("infra")
 APP = Namespace.parse("app")
@@ -395,6 +396,15 @@ def test_store_without_swaps_is_read_back() -> None:
     weak = Stolen(ManualClock())
     registry_over(weak).claim(INFRA, "repo-1")
     assert registry_over(weak).join(INFRA, "repo-2").members == ("repo-1", "repo-2", "repo-3")
+
+
+def test_record_is_changed_where_the_first_swap_is_refused() -> None:
+    """A store that lacks swaps without saying so gets the weaker way at once, and the change is there."""
+    bucket = Swapless(ManualClock())
+    registry_over(bucket).claim(INFRA, "repo-1")
+    assert registry_over(bucket).join(INFRA, "repo-2").members == ("repo-1", "repo-2")
+    assert registry_over(bucket).join(INFRA, "repo-3").members == ("repo-1", "repo-2", "repo-3")
+    assert registry_over(bucket).read_members(INFRA).members == ("repo-1", "repo-2", "repo-3")
 
 
 # --- reading -------------------------------------------------------------------------------------------------------

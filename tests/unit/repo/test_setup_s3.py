@@ -31,6 +31,7 @@ from swampsync.repo.setup_s3 import BucketSetup, setup_s3
 from swampsync.testing.faulty_store import Call, Fault, Faulty, SimulatedCrash
 from swampsync.testing.liars import CheckThenWriter, CreateIgnorer, MatchIgnorer
 from swampsync.testing.manual_clock import ManualClock
+from swampsync.testing.swapless import Swapless
 from tests.unit.repo.buckets import MemoryBuckets, make_repo
 
 INFRA = Namespace.parse("infra")
@@ -160,6 +161,24 @@ def test_form_of_etags_that_was_found_is_written(server: MemoryBuckets, repo: Pa
     set_up(server, repo)
     assert "etagQuoting: bare\n" in configuration(repo)
     assert server.parts(repo).registry.read_members(INFRA).store_promises["etagQuoting"] == "bare"
+
+
+def test_bucket_that_says_that_it_cannot_swap_is_set_up_with_a_warning(
+    server: MemoryBuckets, repo: Path, tmp_path: Path
+) -> None:
+    """Commits are safe there; the second repo joins, the record is kept, and both are told what is weaker."""
+    server.stores[("team", "")] = Swapless(SystemClock())
+    first = set_up(server, repo)
+    other = make_repo(tmp_path / "other", "repo-2")
+    second = set_up(server, other, replace(ASKED, joins=True))
+    for done in (first, second):
+        assert any("locks are weaker" in warning["message"] for warning in done.warnings)
+    parts = server.parts(other)
+    members = parts.registry.read_members(INFRA)
+    parts.close()
+    assert members.members == ("repo-1", "repo-2")
+    assert members.store_promises["promises"]["if-match"] == "absent"
+    assert not list(server.store().list(".locks/"))
 
 
 def test_checksums_that_the_bucket_wants_are_written(server: MemoryBuckets, repo: Path) -> None:
