@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint format type integration bench docs check clean
+.PHONY: setup demo test lint format type integration soak bench docs check clean
 
 setup: $(STAMP)
 
@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/swamp demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2 -m "not extended" tests
+	$(BIN)/python -m pytest -n 2 -m "not extended and not soak" tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -35,8 +35,14 @@ type: setup
 
 integration: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m pytest -n 2 -m extended tests
-	$(BIN)/python -m pytest -n 2 integration
+	$(BIN)/python -m pytest -n 2 -m "extended and not soak" tests
+	$(BIN)/python -m pytest -n 2 -m "not soak" integration
+
+# Longer sweeps of what `make integration` samples; by hand, up to half an hour.
+soak: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	SWAMPSYNC_KILL_STRIDE=3 SWAMPSYNC_EXAMPLES=30 $(BIN)/python -m pytest -n 2 -m soak tests integration
+	SWAMPSYNC_KILL_STRIDE=3 SWAMPSYNC_EXAMPLES=30 $(BIN)/python -m pytest -n 2 integration/faults integration/sync
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -32,7 +32,6 @@ EXTENDED = frozenset(
         "cli/test_vacuum.py",
         "cli/test_verify.py",
         "cli/test_written_keys.py",
-        "conformance/test_object_store_s3.py",
         "faults/test_kill_matrix.py",
         "faults/test_migration_kill.py",
         "faults/test_setup_kills.py",
@@ -51,13 +50,21 @@ EXTENDED = frozenset(
     }
 )
 
+# What `make soak` runs besides long versions of others: the full suite over the same server is in `integration/`.
+SOAK = frozenset({"conformance/test_object_store_s3.py"})
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the files named above."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix() in EXTENDED:
+        if not item.path.is_relative_to(here):
+            continue
+        path = item.path.relative_to(here).as_posix()
+        if path in EXTENDED:
             item.add_marker(pytest.mark.extended)
+        elif path in SOAK:
+            item.add_marker(pytest.mark.soak)
 
 
 @pytest.fixture(autouse=True)

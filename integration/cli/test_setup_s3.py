@@ -19,6 +19,12 @@ from swampsync.layout import ObjectKey
 from swampsync.repo import Repo
 from swampsync.testing.s3_side_channel import S3Server
 
+
+def soak(value: float) -> Any:
+    """A case that `make soak` runs only."""
+    return pytest.param(value, marks=pytest.mark.soak)
+
+
 SWAMP = str(Path(sys.executable).with_name("swamp"))
 RACERS = 6
 
@@ -133,7 +139,7 @@ def test_of_repos_that_set_up_one_namespace_at_once_one_gets_it(machine: Machine
 
 
 @pytest.mark.holds("I11")
-@pytest.mark.parametrize("seconds", [0.3, 0.6, 1.0, 1.6])
+@pytest.mark.parametrize("seconds", [soak(0.3), 0.6, soak(1.0), 1.6])
 def test_setup_killed_at_some_moment_goes_on_when_run_again(machine: Machine, seconds: float) -> None:
     """After `kill -9` the same command succeeds, and the namespace belongs to the repo."""
     repo = machine.repo("infra")
@@ -190,7 +196,7 @@ def test_data_moves_into_the_bucket_and_out_again(machine: Machine) -> None:
 
 @pytest.mark.holds("I1")
 @pytest.mark.holds("I11")
-@pytest.mark.parametrize("seconds", [0.9, 1.5, 2.1])
+@pytest.mark.parametrize("seconds", [soak(0.9), 1.5, soak(2.1)])
 def test_setup_with_data_killed_at_some_moment_goes_on_when_run_again(machine: Machine, seconds: float) -> None:
     """After `kill -9` everything is read, and the same command ends with everything in the bucket, once."""
     repo = machine.repo("infra")

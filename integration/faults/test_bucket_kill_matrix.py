@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.bucket_scenarios import SCENARIOS, Scenario, kill_everywhere
 
-STRIDE = int(os.environ.get("SWAMPSYNC_KILL_STRIDE", "13"))
+STRIDE = int(os.environ.get("SWAMPSYNC_KILL_STRIDE", "23"))
 
 
 @pytest.mark.holds("I1")

@@ -12,6 +12,7 @@ from tests.unit.repo.moving_yard import trusted
 __all__ = ["trusted"]
 
 
+@pytest.mark.soak  # tests/faults kills at every few operations
 @pytest.mark.holds("I1")
 @pytest.mark.holds("I11")
 @pytest.mark.usefixtures("trusted")

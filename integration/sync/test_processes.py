@@ -169,8 +169,8 @@ def test_watch_tells_what_comes_and_ends_by_a_signal(clones: tuple[Clone, Clone]
     "words",
     [
         ("data", "put", "vpc", "x", "payload"),
-        ("data", "import", "source", "--model", "vpc"),
-        ("data", "delete", "vpc", "x", "-y"),
+        pytest.param(("data", "import", "source", "--model", "vpc"), marks=pytest.mark.soak),
+        pytest.param(("data", "delete", "vpc", "x", "-y"), marks=pytest.mark.soak),
         ("data", "gc", "-y"),
     ],
     ids=lambda words: words[1],

@@ -58,6 +58,7 @@ def test_repos_and_clones_converge_over_a_server(s3_store: Callable[..., S3Store
     run_machine(s3_store)
 
 
+@pytest.mark.soak  # tests/stateful has machines over memory
 @pytest.mark.holds("I1")
 @pytest.mark.holds("I5")
 @pytest.mark.holds("I12")
