@@ -11,6 +11,7 @@ A damaged commit is the one object whose key is written a second time, by whoeve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from swampsync.backends.base import (
@@ -21,7 +22,6 @@ from swampsync.backends.base import (
     ObjectExists,
     Overwrite,
     PreconditionFailed,
-    PutMode,
 )
 from swampsync.clock import Clock, format_timestamp
 from swampsync.errors import Refused
@@ -198,21 +198,31 @@ def apply_repair_plan(
 
 
 def _put(log: Log, rebuilt: RebuiltCommit, body: bytes) -> None:
-    mode: PutMode = Create()
-    if rebuilt.etag is not None:
-        mode = IfMatch(rebuilt.etag) if log.store.capabilities.compare_and_swap else Overwrite()
     try:
-        try:
-            log.store.put(rebuilt.key, body, mode)
-        except NotSupported:
-            if not isinstance(mode, IfMatch):
-                raise
-            # The store has just told that it cannot swap; the structural lock is held.
-            log.store.put(rebuilt.key, body, Overwrite())
+        if rebuilt.etag is None:
+            log.store.put(rebuilt.key, body, Create())
+        else:
+            _replace(log, rebuilt.key, body, rebuilt.etag)
     except (ObjectExists, PreconditionFailed):
         # Clients and proxies repeat requests: it may be what we have put ourselves.
         if log.store.get(rebuilt.key).body != body:
             raise
+
+
+def _replace(log: Log, key: ObjectKey, body: bytes, etag: ETag) -> None:
+    """Replace a damaged commit if it still is the one that was examined.
+
+    Raises:
+        PreconditionFailed: It is not; somebody else has repaired it.
+    """
+    if log.store.capabilities.compare_and_swap:
+        with suppress(NotSupported):  # the store tells only now that it cannot
+            log.store.put(key, body, IfMatch(etag))
+            return
+    # Under the structural lock, and nobody but a repair writes over a commit.
+    if log.store.head(key).etag != etag:
+        raise PreconditionFailed(f"object `{key}` is not what it was", key=key.text)
+    log.store.put(key, body, Overwrite())
 
 
 # --- which commits, under which ids --------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
@@ -16,6 +18,7 @@ from swampsync.log.rows import ArtifactRow, FilePut
 from swampsync.log.state import NamespaceState
 from swampsync.log.tail import BEGINNING, Freshness, Position, tail
 from swampsync.log.verify import ProblemKind, Verification, verify
+from swampsync.testing.swapless import Swapless
 from tests.unit.log.conftest import TYPE, Ids, World, Writer, artifact_path, draft, file_put, remove_version, version
 
 SIGNATURE = Signature("repo-1", "user@host", "swampsync/0.1.0")
@@ -386,6 +389,27 @@ def test_incomplete_listing_is_refused() -> None:
     log = Log(Hiding(), world.log.layout)  # type: ignore[arg-type]
     with pytest.raises(Refused, match="not listed"):
         plan_of(world, log=log)
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_damaged_commit_is_replaced_where_the_store_cannot_swap(*, is_declared: bool) -> None:
+    """It is looked at before it is replaced, so that a second repair still finds that somebody else was first."""
+
+    class SwaplessWorld(World):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self.memory = Swapless(self.clock, is_declared=is_declared)
+            self.log = replace(self.log, store=self.memory)
+
+    world, _, _ = build(SwaplessWorld())
+    checkpoint_at(world, 8)
+    damage(world, 3)
+    plan = plan_of(world)
+    apply_repair_plan(world.log, plan, clock=world.clock, new_id=Ids(1))
+    assert verify(world.log).problems == ()
+    world.clock.advance(MINUTE)
+    with pytest.raises(PreconditionFailed):
+        apply_repair_plan(world.log, plan, clock=world.clock, new_id=Ids(2))
 
 
 def test_repair_yields_to_somebody_elses() -> None:
