@@ -310,6 +310,18 @@ def test_refused_swap_is_found_out_once(step: str) -> None:
     assert list(bucket.list("")) == []
 
 
+def test_races_lost_again_and_again_never_look_like_a_lock_that_stands_still(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who loses every race for a free lock sees another thing each time, so that it never seems expired."""
+    lease = world.bench.take(world.store, KEY)
+    world.store.release(lease, is_valid=True)
+    monkeypatch.setattr(world.store, "take_over", lambda *_: None)
+    seen = [world.store.try_acquire(KEY, world.bench.record()) for _ in range(3)]
+    marks = {sight.mark for sight in seen if isinstance(sight, Sight)}
+    assert len(marks) == 3
+
+
 def test_store_without_create_only_is_refused() -> None:
     """Where nothing is exclusive, nothing is locked, and nobody is told otherwise."""
     with pytest.raises(NotSupported) as caught:
