@@ -32,7 +32,7 @@ def verify(
     if dry_run and not repair:
         raise InvalidInput("--dry-run shows what a repair would do", hint="swamp datastore verify --repair --dry-run")
     if repair:
-        return _repair(cli, is_dry_run=dry_run, is_confirmed=yes)
+        return _repair(cli, reads_content=content, is_dry_run=dry_run, is_confirmed=yes)
     console = cli.console
     with cli.repo() as repo, console.progress("Verifying") as bar:
         report = repo.verifier.verify(reads_content=content, progress=bar)
@@ -45,7 +45,7 @@ def verify(
     return 0 if report.is_sound else 1
 
 
-def _repair(cli: Cli, *, is_dry_run: bool, is_confirmed: bool) -> int:
+def _repair(cli: Cli, *, reads_content: bool, is_dry_run: bool, is_confirmed: bool) -> int:
     console = cli.console
     with cli.repo() as repo:
         plan = repo.verifier.plan_repair()
@@ -60,7 +60,8 @@ def _repair(cli: Cli, *, is_dry_run: bool, is_confirmed: bool) -> int:
         if not plan.is_empty and not console.confirm("Repair it?", is_confirmed=is_confirmed):
             console.note("Repair cancelled.")
             return 0
-        done, report = repo.verifier.repair()
+        with console.progress("Verifying") as bar:
+            done, report = repo.verifier.repair(reads_content=reads_content, progress=bar)
     if console.is_json:
         console.document(report.to_json() | {"dryRun": False, "repair": done.to_json()})
     else:

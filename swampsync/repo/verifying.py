@@ -42,7 +42,7 @@ class Verifier(Protocol):
         """Say what a repair would do."""
         ...
 
-    def repair(self) -> tuple[Repair, VerifyReport]:
+    def repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
         """Mend what can be mended, and look again; return what was done and what is left."""
         ...
 
@@ -163,8 +163,12 @@ class BucketVerifier:
             known=read_position(clone),
         )
 
-    def repair(self) -> tuple[Repair, VerifyReport]:
+    def repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
         """Rebuild commits, then put objects back and mend this clone, under the structural lock; then verify again.
+
+        Args:
+            reads_content: Whether the last look reads every object too; other bytes than named cannot be mended.
+            progress: Told how many objects, or files of the copy, the last look has done.
 
         Raises:
             Conflict: This repo is no member of the namespace.
@@ -190,7 +194,7 @@ class BucketVerifier:
             rebuilds_state=second.rebuilds_state,
             rebuilds_catalog=second.rebuilds_catalog,
         )
-        return done, self.verify()
+        return done, self.verify(reads_content=reads_content, progress=progress)
 
     def _mend(self, plan: Repair, head: NamespaceState | None, *, check: Callable[[], None]) -> None:
         syncer = self._syncer

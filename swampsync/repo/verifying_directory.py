@@ -47,7 +47,7 @@ class DirectoryVerifier:
         """Say whether the catalog would be made anew; damaged content stays as it is."""
         return Repair(rebuilds_catalog=self.verify().has(ProblemKind.CATALOG_DIFFERS))
 
-    def repair(self) -> tuple[Repair, VerifyReport]:
+    def repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
         """Make the catalog anew if it differs, under the structural lock, and verify again.
 
         Raises:
@@ -57,4 +57,4 @@ class DirectoryVerifier:
             plan = self.plan_repair()
             if plan.rebuilds_catalog:
                 self._structural.reindex()
-        return plan, self.verify()
+        return plan, self.verify(reads_content=reads_content, progress=progress)

@@ -124,6 +124,10 @@ def test_content_of_other_bytes_is_found_by_reading_it(team: PastTeam, ann: Past
     team.memory.put(same, b"TWO", Overwrite())
     assert problems(ann) == []
     assert problems(ann, "--content") == [("object digest", same.text)]
+    kept = ann("datastore", "verify", "--content", "--repair", "--yes")
+    assert (kept.status, team.memory.get(same).body) == (1, b"TWO")
+    assert f"object digest: object `{same.text}`" in kept.text
+    assert problems(ann, "--content", "--repair", "--yes") == [("object digest", same.text)]
     team.memory.put(longer, b"longer", Overwrite())
     assert problems(ann, "--content") == [("object size", longer.text), ("object digest", same.text)]
     outcome = ann("datastore", "verify", "--repair", "--yes")
