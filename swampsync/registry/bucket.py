@@ -175,15 +175,26 @@ class BucketRegistry:
         if manifest.repo_id != repo_id and repo_id not in self.read_members(namespace).members:
             self.claim(namespace, repo_id)
 
-    def join(self, namespace: Namespace, repo_id: str) -> MembersRecord:
+    def join(self, namespace: Namespace, repo_id: str, *, check: Callable[[], None]) -> MembersRecord:
         """Make a repo a member.
 
+        Args:
+            namespace: Which.
+            repo_id: Who becomes a member.
+            check: Makes sure that the namespace's structural lock is still held; called before every put.
+
         Raises:
+            LeaseLost: It is not; nothing was written since.
             NotFound: Nobody has claimed the namespace.
             DataError: A manifest cannot be read.
         """
         manifest = self.read_manifest(namespace)
-        return self.change_members(namespace, lambda record: record.with_members([manifest.repo_id, repo_id]))
+
+        def add(record: MembersRecord) -> MembersRecord:
+            check()
+            return record.with_members([manifest.repo_id, repo_id])
+
+        return self.change_members(namespace, add)
 
     # --- reading and changing ----------------------------------------------------------------------
 

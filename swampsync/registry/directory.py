@@ -15,7 +15,7 @@ from typing import Final
 
 from swampsync.clock import Clock, format_timestamp
 from swampsync.disk import Disk, Kind, WriteMode
-from swampsync.errors import DataError, NotFound
+from swampsync.errors import DataError, LeaseLost, NotFound
 from swampsync.layout import Layout
 from swampsync.namespace import Namespace
 from swampsync.registry.claims import ClaimOutcome, checked, not_registered, require_named, taken
@@ -99,15 +99,23 @@ class Registry:
             raise taken(namespace, manifest)
         self.claim(namespace, repo_id)
 
-    def join(self, namespace: Namespace, repo_id: str) -> MembersRecord:
+    def join(self, namespace: Namespace, repo_id: str, *, check: Callable[[], None]) -> MembersRecord:
         """Make a repo a member; the caller holds the namespace's structural lock.
 
+        Args:
+            namespace: Which.
+            repo_id: Who becomes a member.
+            check: Makes sure that the lock is still held; called before every write.
+
         Raises:
+            LeaseLost: It is not; nothing was written since.
             NotFound: Nobody has claimed the namespace.
             DataError: A manifest cannot be read.
         """
         manifest = self.read_manifest(namespace)
-        return self.change_members(namespace, lambda record: record.with_members([manifest.repo_id, repo_id]))
+        record = self.read_members(namespace).with_members([manifest.repo_id, repo_id])
+        self.write_members(namespace, record, check=check)
+        return record
 
     def withdraw(self, namespace: Namespace, repo_id: str) -> None:
         """Give a namespace up that holds nothing any more; the caller holds its structural lock.
@@ -165,10 +173,25 @@ class Registry:
         self.write_members(namespace, record)
         return record
 
-    def write_members(self, namespace: Namespace, record: MembersRecord) -> None:
-        """Replace what we note of a namespace; the caller holds its structural lock."""
+    def write_members(
+        self, namespace: Namespace, record: MembersRecord, *, check: Callable[[], None] | None = None
+    ) -> None:
+        """Replace what we note of a namespace; the caller holds its structural lock.
+
+        Raises:
+            LeaseLost: `check` says that it does not any more; what was there stands.
+        """
         path = self._scoped(namespace).members_path()
+        if check is not None:
+            check()
         temporary = self._write_temporary(path, format_members(record))
+        if check is not None:
+            # Flushing takes its time, and replacing is what others see.
+            try:
+                check()
+            except LeaseLost:
+                self._disk.unlink(temporary)
+                raise
         self._disk.rename(temporary, path)
         self._disk.sync_directory(posixpath.dirname(path))
 

@@ -38,10 +38,16 @@ class NamespaceRegistry(Protocol):
         """
         ...
 
-    def join(self, namespace: Namespace, repo_id: str) -> MembersRecord:
+    def join(self, namespace: Namespace, repo_id: str, *, check: Callable[[], None]) -> MembersRecord:
         """Make a repo a member; the caller holds the namespace's structural lock.
 
+        Args:
+            namespace: Which.
+            repo_id: Who becomes a member.
+            check: Makes sure that the lock is still held; called before every write.
+
         Raises:
+            LeaseLost: It is not; nothing was written since.
             NotFound: Nobody has claimed the namespace.
             DataError: A manifest cannot be read.
         """

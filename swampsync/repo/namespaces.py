@@ -99,14 +99,15 @@ class Namespaces:
         Raises:
             NotFound: Nobody has claimed it.
             LockTimeout: Its structural lock is held.
+            LeaseLost: The lock was taken over meanwhile; nothing was written since.
         """
         namespace = Namespace.parse(name) if name is not None else self._parts.home
         if namespace.is_solo:
             raise Refused("a namespace to join is missing", hint="swamp datastore namespace list")
         self._parts.registry.read_manifest(namespace)
         repo_id = self._parts.require_repo_id()
-        with self._parts.guard_of(namespace).structural_lock(command="namespace join"):
-            self._parts.registry.join(namespace, repo_id)
+        with self._parts.guard_of(namespace).structural_lock(command="namespace join") as held:
+            self._parts.registry.join(namespace, repo_id, check=held.check)
         return self._use(namespace)
 
     def _make_base(self) -> None:

@@ -107,6 +107,7 @@ def setup_s3(
         NotFound: The namespace to join is nobody's.
         DataError: Not everything arrived; the old place is used as before.
         LockTimeout: Somebody is writing.
+        LeaseLost: A lock was taken over meanwhile; nothing was written since.
         Unavailable: The server does not answer.
     """
     written = open_written(parts)
@@ -141,8 +142,8 @@ def _setup(
     require_promises(report, url=target.remote.settings.url, where=bucket.where)
     repo_id = parts.require_repo_id()
     if choice.joins:
-        with target.guard.structural_lock(command="datastore setup"):
-            registry.join(target.namespace, repo_id)
+        with target.guard.structural_lock(command="datastore setup") as held:
+            registry.join(target.namespace, repo_id, check=held.check)
     else:
         registry.claim(target.namespace, repo_id)
     keep_report(target, report, member=repo_id)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from swampsync.namespace import Namespace
+from swampsync.registry import MembersRecord, Registry
 from tests.cli.conftest import Place, Swamp
 
 
@@ -157,3 +159,32 @@ def test_data_from_before_a_namespace_can_be_taken_along(swamp: Swamp, solo: Pat
     swamp(solo, "datastore", "namespace", "migrate", "--yes").ok()
     assert swamp(solo, "data", "get", "m", "x", "-o", "-").text == "old"
     assert (solo / ".swamp" / "web" / "data").is_dir()
+
+
+def test_joining_stops_before_the_write_when_its_lock_is_taken_over(
+    swamp: Swamp, pair: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who joins, and finds another's record in the lock file, writes neither the members nor its own configuration."""
+    third = make_third(swamp, pair)
+    assert pair.datastore is not None
+    lock, members = pair.datastore / ".locks" / "infra.lock", pair.datastore / "infra" / ".swampsync.json"
+    read_members = Registry.read_members
+    taken: list[str] = []
+
+    def take_over(registry: Registry, namespace: Namespace) -> MembersRecord:
+        record = read_members(registry, namespace)
+        if lock.exists() and not taken:
+            body = json.loads(lock.read_text())
+            taken.append(body["nonce"])
+            lock.unlink()
+            lock.write_text(json.dumps(body | {"nonce": "somebody-elses"}))
+        return record
+
+    monkeypatch.setattr(Registry, "read_members", take_over)
+    before = members.read_bytes(), (third / ".swamp.yaml").read_bytes()
+    outcome = swamp(third, "datastore", "namespace", "join", "infra", "--json")
+    assert taken
+    assert "nothing was written since" in json.dumps(outcome.error)
+    assert (members.read_bytes(), (third / ".swamp.yaml").read_bytes()) == before
+    assert [path.name for path in members.parent.iterdir() if path.name.endswith(".tmp")] == []
+    assert json.loads(lock.read_text())["nonce"] == "somebody-elses"

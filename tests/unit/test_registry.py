@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swampsync.disk import LocalDisk
-from swampsync.errors import Conflict, DataError, InvalidInput, NotFound
+from swampsync.errors import Conflict, DataError, InvalidInput, LeaseLost, NotFound
 from swampsync.layout import Layout
 from swampsync.namespace import SOLO, Namespace
 from swampsync.registry import (
@@ -35,6 +35,10 @@ APP = Namespace.parse("app")
 
 def new_id() -> str:
     return uuid.uuid4().hex
+
+
+def held() -> None:
+    """The lock of who joins is its own."""
 
 
 def registry_at(path: Path, disk: LocalDisk | None = None) -> Registry:
@@ -165,7 +169,7 @@ def test_first_write_claims_and_members_may_write(ds: Path) -> None:
     registry.require_member(INFRA, "repo-1")
     with pytest.raises(Conflict, match="repo-1"):
         registry.require_member(INFRA, "repo-2")
-    assert registry.join(INFRA, "repo-2").members == ("repo-1", "repo-2")
+    assert registry.join(INFRA, "repo-2", check=held).members == ("repo-1", "repo-2")
     registry.require_member(INFRA, "repo-2")
     assert registry.claim(INFRA, "repo-2") is ClaimOutcome.OWNED
 
@@ -173,8 +177,25 @@ def test_first_write_claims_and_members_may_write(ds: Path) -> None:
 def test_join_of_an_unclaimed_namespace_is_not_found(ds: Path) -> None:
     """There is nothing to join, and nothing is created."""
     with pytest.raises(NotFound):
-        registry_at(ds.parent).join(INFRA, "repo-1")
+        registry_at(ds.parent).join(INFRA, "repo-1", check=held)
     assert list(ds.iterdir()) == []
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_join_without_its_lock_writes_nothing(ds: Path, looks: int) -> None:
+    """A lock that is lost before the new record is written, or while it is flushed, leaves the old one and no other."""
+    registry = registry_at(ds.parent)
+    registry.claim(INFRA, "repo-1")
+    before = {path.name: path.read_bytes() for path in (ds / "infra").iterdir()}
+    answers = iter([None] * looks)
+
+    def check() -> None:
+        if next(answers, LeaseLost) is LeaseLost:
+            raise LeaseLost("gone")
+
+    with pytest.raises(LeaseLost):
+        registry.join(INFRA, "repo-2", check=check)
+    assert {path.name: path.read_bytes() for path in (ds / "infra").iterdir()} == before
 
 
 def test_join_keeps_everything_else(ds: Path) -> None:
@@ -182,7 +203,7 @@ def test_join_keeps_everything_else(ds: Path) -> None:
     write_manifest(ds, "infra", "repo-1")
     text = '{"members": ["repo-3"], "metadata": {"env": "prod"}, "future": [1], "vacuumHorizon": 7}'
     (ds / "infra" / ".swampsync.json").write_text(text)
-    registry_at(ds.parent).join(INFRA, "repo-2")
+    registry_at(ds.parent).join(INFRA, "repo-2", check=held)
     assert json.loads((ds / "infra" / ".swampsync.json").read_text()) == {
         "members": ["repo-1", "repo-2", "repo-3"], "metadata": {"env": "prod"}, "future": [1], "vacuumHorizon": 7,
     }  # fmt: skip

@@ -14,7 +14,7 @@ from swampsync.backends.counting import Counting, RequestCounter
 from swampsync.backends.memory import MemoryStore
 from swampsync.backends.prefixed import Prefixed
 from swampsync.backends.retrying import Retrying
-from swampsync.errors import AccessDenied, Conflict, DataError, InvalidInput, NotFound, Refused, Unavailable
+from swampsync.errors import AccessDenied, Conflict, DataError, InvalidInput, LeaseLost, NotFound, Refused, Unavailable
 from swampsync.layout import Layout, ObjectKey
 from swampsync.namespace import SOLO, Namespace
 from swampsync.registry import ClaimOutcome, MembersRecord, NamespaceRegistry, validate_registry
@@ -49,6 +49,10 @@ def store() -> MemoryStore:
 
 
 _ids = count()
+
+
+def held() -> None:
+    """The lock of who joins is its own."""
 
 
 def registry_over(store: ObjectStore, *, seed: int = 0) -> BucketRegistry:
@@ -171,7 +175,7 @@ def test_claim_that_was_cut_short_is_finished_by_the_next(store: MemoryStore) ->
     registry.require_member(INFRA, "repo-1")
     with pytest.raises(Conflict):
         registry.require_member(INFRA, "repo-2")
-    assert registry.join(INFRA, "repo-2").members == ("repo-1", "repo-2")
+    assert registry.join(INFRA, "repo-2", check=held).members == ("repo-1", "repo-2")
 
 
 def test_manifest_without_an_owner_is_adopted_once(store: MemoryStore) -> None:
@@ -297,7 +301,7 @@ def test_first_write_claims_and_members_may_write(store: MemoryStore) -> None:
     registry.require_member(INFRA, "repo-1")
     with pytest.raises(Conflict, match="repo-1"):
         registry.require_member(INFRA, "repo-2")
-    assert registry.join(INFRA, "repo-2").members == ("repo-1", "repo-2")
+    assert registry.join(INFRA, "repo-2", check=held).members == ("repo-1", "repo-2")
     registry.require_member(INFRA, "repo-2")
     assert registry.claim(INFRA, "repo-2") is ClaimOutcome.OWNED
 
@@ -305,7 +309,7 @@ def test_first_write_claims_and_members_may_write(store: MemoryStore) -> None:
 def test_membership_of_the_owner_costs_one_request(store: MemoryStore) -> None:
     """The question that precedes every write is one request for the owner, two for a member, none in solo."""
     registry_over(store).claim(INFRA, "repo-1")
-    registry_over(store).join(INFRA, "repo-2")
+    registry_over(store).join(INFRA, "repo-2", check=held)
     for repo_id, requests in (("repo-1", 1), ("repo-2", 2)):
         counter = RequestCounter()
         registry_over(Counting(store, counter)).require_member(INFRA, repo_id)
@@ -318,15 +322,34 @@ def test_membership_of_the_owner_costs_one_request(store: MemoryStore) -> None:
 def test_join_of_an_unclaimed_namespace_is_not_found(store: MemoryStore) -> None:
     """There is nothing to join, and nothing is created."""
     with pytest.raises(NotFound):
-        registry_over(store).join(INFRA, "repo-1")
+        registry_over(store).join(INFRA, "repo-1", check=held)
     assert keys(store) == []
+
+
+def test_join_without_its_lock_puts_nothing(store: MemoryStore) -> None:
+    """A lock that is lost before the first put, or before the next after a lost race, ends the joining there."""
+    registry = registry_over(store)
+    registry.claim(INFRA, "repo-1")
+    looks: list[bytes] = []
+
+    def check() -> None:
+        looks.append(body(store, "infra/.swampsync.json"))
+        if len(looks) == 2:
+            raise LeaseLost("gone")
+        registry_over(store, seed=1).change_members(INFRA, lambda r: r.with_members(["repo-3"]))
+
+    with pytest.raises(LeaseLost):
+        registry.join(INFRA, "repo-2", check=check)
+    assert len(looks) == 2
+    assert body(store, "infra/.swampsync.json") == looks[1]
+    assert registry.read_members(INFRA).members == ("repo-1", "repo-3")
 
 
 def test_join_keeps_everything_else(store: MemoryStore) -> None:
     """Metadata, retention and the fields of later versions survive a change."""
     registry_over(store).claim(INFRA, "repo-1")
     put(store, "infra/.swampsync.json", '{"members": ["repo-3"], "metadata": {"env": "prod"}, "future": [1]}')
-    registry_over(store).join(INFRA, "repo-2")
+    registry_over(store).join(INFRA, "repo-2", check=held)
     written = json.loads(body(store, "infra/.swampsync.json"))
     assert written.pop("nonce")
     assert written == {"members": ["repo-1", "repo-2", "repo-3"], "metadata": {"env": "prod"}, "future": [1]}
@@ -339,7 +362,7 @@ def test_no_member_of_many_that_join_at_once_is_lost(store: MemoryStore) -> None
 
     def join(number: int) -> None:
         barrier.wait()
-        registry_over(store, seed=number).join(INFRA, f"repo-{number:02d}")
+        registry_over(store, seed=number).join(INFRA, f"repo-{number:02d}", check=held)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(join, range(16)))
@@ -355,7 +378,7 @@ def test_changes_survive_a_bad_connection(store: MemoryStore, seed: int) -> None
     )
     registry = registry_over(Faulty(store, plan), seed=seed)
     for number in range(10):
-        registry.join(INFRA, f"repo-{number}")
+        registry.join(INFRA, f"repo-{number}", check=held)
     assert registry_over(store).read_members(INFRA).members == tuple(f"repo-{n}" for n in range(10))
 
 
@@ -363,7 +386,7 @@ def test_change_that_changes_nothing_writes_nothing(store: MemoryStore) -> None:
     """Joining twice leaves the record as it is, nonce included."""
     registry_over(store).claim(INFRA, "repo-1")
     before = body(store, "infra/.swampsync.json")
-    registry_over(store).join(INFRA, "repo-1")
+    registry_over(store).join(INFRA, "repo-1", check=held)
     assert body(store, "infra/.swampsync.json") == before
 
 
@@ -395,7 +418,7 @@ def test_store_without_swaps_is_read_back() -> None:
 
     weak = Stolen(ManualClock())
     registry_over(weak).claim(INFRA, "repo-1")
-    assert registry_over(weak).join(INFRA, "repo-2").members == ("repo-1", "repo-2", "repo-3")
+    assert registry_over(weak).join(INFRA, "repo-2", check=held).members == ("repo-1", "repo-2", "repo-3")
 
 
 def test_record_is_changed_where_the_first_swap_is_refused() -> None:
@@ -487,6 +510,6 @@ def test_registry_writes_inside_the_namespace_only(store: MemoryStore) -> None:
 
     registry = registry_over(Faulty(store, watch))
     registry.claim(INFRA, "repo-1")
-    registry.join(INFRA, "repo-2")
+    registry.join(INFRA, "repo-2", check=held)
     registry.change_members(INFRA, lambda r: replace(r, metadata={"env": "prod"}))
     assert set(written) == {"infra/.namespace.json", "infra/.swampsync.json"}

@@ -21,8 +21,9 @@ from swampsync.backends.base import (
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleEffect, LifecycleRule
 from swampsync.backends.memory import MemoryStore
 from swampsync.clock import SystemClock
-from swampsync.errors import AccessDenied, Conflict, InvalidInput, NotFound, Refused, SwampsyncError
+from swampsync.errors import AccessDenied, Conflict, InvalidInput, LeaseLost, NotFound, Refused, SwampsyncError
 from swampsync.layout import ObjectKey
+from swampsync.locks.guard import HeldLocks
 from swampsync.maintenance.doctor_backend import Thoroughness
 from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.bucket_probe import probe_bucket
@@ -215,6 +216,24 @@ def test_second_repo_joins(server: MemoryBuckets, repo: Path, tmp_path: Path) ->
         set_up(
             server, make_repo(tmp_path / "third"), BucketChoice(config={"bucket": "team"}, namespace="x", joins=True)
         )
+
+
+def test_joining_stops_when_its_lock_is_lost(
+    server: MemoryBuckets, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set-up that has lost the namespace's lock notes no member and writes no configuration."""
+    set_up(server, repo)
+    second = make_repo(tmp_path / "second", repo_id="repo-2")
+    before = configuration(second)
+
+    def lose(_held: HeldLocks) -> None:
+        raise LeaseLost("gone")
+
+    monkeypatch.setattr(HeldLocks, "check", lose)
+    with pytest.raises(LeaseLost):
+        set_up(server, second, replace(ASKED, joins=True))
+    assert configuration(second) == before
+    assert server.parts(repo).registry.read_members(INFRA).members == ("repo-1",)
 
 
 def test_solo_beside_namespaces_is_warned(server: MemoryBuckets, repo: Path, tmp_path: Path) -> None:
