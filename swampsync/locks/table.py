@@ -24,25 +24,23 @@ _NONE = (
     "config get", "config set", "config unset", "config list",
     "data get", "data list", "data query", "data search", "data versions",
     "datastore status", "datastore sync", "datastore log", "datastore verify",
-    "datastore lock status", "datastore lock release", "datastore catalog pull", "datastore catalog export",
+    "datastore lock status", "datastore lock release",
     "datastore reindex",  # the catalog is the repo's own
     "namespace set", "namespace unset", "namespace list", "namespace describe", "namespace follow",
-    "namespace meta get", "namespace stats", "namespace policy", "namespace resolve", "namespace validate",
-    "bridge add", "bridge list", "bridge rm", "bridge run", "bridge dead list", "bridge dead retry",
-    "bridge dead purge",
+    "namespace policy", "namespace resolve", "namespace validate",
     "model create", "model list",
-    "doctor datastores", "doctor backend",
-    "exec", "selftest", "completion",
+    "doctor backend",
+    "exec", "completion",
     "demo",  # runs other commands, which take theirs
 )  # fmt: skip
-_MODEL = ("data put", "data import", "data delete", "data rename", "data copy", "datastore undelete")
+_MODEL = ("data put", "data import", "data delete", "data rename", "datastore undelete")
 _STRUCTURAL = (
     "data gc", "data prune",
     "datastore setup filesystem", "datastore vacuum", "datastore compact", "datastore verify --repair",
     "datastore setup s3",  # of the directory that is left, and of a namespace that is joined
-    "namespace migrate", "namespace delete", "namespace retention", "namespace meta set", "namespace meta unset",
+    "namespace migrate",
     "namespace join",  # of the namespace that is joined
-    "doctor datastores --repair", "exec --lock",
+    "exec --lock",
     "repo upgrade",  # only if old versions of swamp left links to convert
 )  # fmt: skip
 

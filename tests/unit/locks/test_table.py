@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import importlib
+import inspect
+
 import pytest
 
 from swampsync.cli.table import COMMANDS
@@ -13,7 +16,7 @@ from swampsync.locks.table import COMMAND_LOCKS, LockKind, find_lock_kind
         "data get", "data list", "data query", "data search", "data versions", "datastore status",
         "datastore lock status", "datastore lock release", "datastore log", "datastore verify",
         "namespace list", "namespace describe", "namespace resolve", "datastore namespace list",
-        "config list", "repo status", "datastore reindex", "doctor datastores", "doctor backend", "exec", "--version",
+        "config list", "repo status", "datastore reindex", "doctor backend", "exec", "--version",
     ],
 )  # fmt: skip
 def test_reads_take_no_lock(command: str) -> None:
@@ -21,7 +24,7 @@ def test_reads_take_no_lock(command: str) -> None:
     assert find_lock_kind(command) is LockKind.NONE
 
 
-@pytest.mark.parametrize("command", ["data put", "data import", "data delete", "data rename", "data copy"])
+@pytest.mark.parametrize("command", ["data put", "data import", "data delete", "data rename", "datastore undelete"])
 def test_writers_take_their_models_locks(command: str) -> None:
     """Writers of different models do not wait for each other."""
     assert find_lock_kind(command) is LockKind.MODEL
@@ -32,7 +35,7 @@ def test_writers_take_their_models_locks(command: str) -> None:
     [
         "data gc", "data prune", "datastore compact", "datastore vacuum", "exec --lock", "repo upgrade",
         "datastore setup filesystem", "datastore setup s3", "namespace migrate", "datastore namespace migrate",
-        "namespace delete", "doctor datastores --repair",
+        "namespace join", "datastore verify --repair",
     ],
 )  # fmt: skip
 def test_structural_commands_take_the_namespace(command: str) -> None:
@@ -50,6 +53,24 @@ def test_every_command_of_the_command_line_is_in_the_table() -> None:
         except KeyError:
             missing.append(" ".join(words))
     assert missing == []
+
+
+def test_every_command_of_the_table_is_on_the_command_line() -> None:
+    """The table names no command that does not exist, and no flag that its command does not have."""
+    unknown = []
+    for command in COMMAND_LOCKS:
+        words, _, flag = command.partition("--")
+        typed = tuple(words.split())
+        if not typed:
+            assert command == "--version"
+            continue
+        if typed not in COMMANDS:
+            unknown.append(command)
+        elif flag:
+            module, _, function = COMMANDS[typed].partition(":")
+            answer = getattr(importlib.import_module(f"swampsync.cli.{module}"), function)
+            assert flag in inspect.signature(answer).parameters, command
+    assert unknown == []
 
 
 def test_unknown_command_is_an_error() -> None:
