@@ -1,7 +1,7 @@
 """What went wrong on the wire, as our errors: the one place that classes them, by status and `<Code>`.
 
-`tests/unit/backends/test_s3_errors_table.py` asks for every code and status, `test_s3_errors_wire.py` plays the bytes of
-the usual ones on a socket.
+`tests/unit/backends/test_s3_errors_table.py` asks for every code and status, `test_s3_errors_wire.py` plays the bytes
+of the usual ones on a socket.
 """
 
 from __future__ import annotations

@@ -109,8 +109,6 @@ def probe(
         if versions is not None:
             run("removal", partial(doctor_bucket.check_removal, read_versions=versions), is_required=False)
         run("multipart", partial(doctor_bucket.check_multipart, abort_uploads=abort_uploads), is_required=False)
-        run("conditional-delete", _not_relied_on, is_required=False)
-        run("conditional-multipart", _not_relied_on, is_required=False)
         run("latency", doctor_reading.measure_latency, is_required=False)
         run("throughput", doctor_reading.measure_throughput, is_required=False)
     for error in left:
@@ -163,10 +161,6 @@ def _run_swaps(quotings: Mapping[str, ObjectStore], run: Callable[..., Promise],
         form = Finding(Result.KEPT, f"`If-Match` works with {best} ETags only; they are sent {best}")
     run("etag-form", lambda _: form, is_required=False)
     return best if working and len(quotings) > 1 else None
-
-
-def _not_relied_on(_scratch: Scratch) -> Finding:
-    return Finding(Result.NOT_RELIED_ON, "stores differ, so nothing of ours rests on it")
 
 
 def _try_check(check: Check, scratch: Scratch) -> Finding:

@@ -55,8 +55,6 @@ NAMES = [
     "case-sensitivity",
     "clock-skew",
     "multipart",
-    "conditional-delete",
-    "conditional-multipart",
     "latency",
     "throughput",
 ]
