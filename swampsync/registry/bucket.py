@@ -36,7 +36,7 @@ from swampsync.layout import Layout
 from swampsync.namespace import RESERVED, Namespace
 from swampsync.registry.bucket_place import require_free_place, solo_taken
 from swampsync.registry.bucket_scan import list_places, scan_manifests
-from swampsync.registry.claims import ClaimOutcome, checked, not_registered, require_named, taken
+from swampsync.registry.claims import ClaimOutcome, adding, checked, not_registered, require_named, taken
 from swampsync.registry.manifest import (
     MembersRecord,
     NamespaceDescription,
@@ -176,25 +176,14 @@ class BucketRegistry:
             self.claim(namespace, repo_id)
 
     def join(self, namespace: Namespace, repo_id: str, *, check: Callable[[], None]) -> MembersRecord:
-        """Make a repo a member.
-
-        Args:
-            namespace: Which.
-            repo_id: Who becomes a member.
-            check: Makes sure that the namespace's structural lock is still held; called before every put.
+        """Make a repo a member; before each put, `check` raises `LeaseLost` if the structural lock is lost.
 
         Raises:
-            LeaseLost: It is not; nothing was written since.
             NotFound: Nobody has claimed the namespace.
             DataError: A manifest cannot be read.
         """
         manifest = self.read_manifest(namespace)
-
-        def add(record: MembersRecord) -> MembersRecord:
-            check()
-            return record.with_members([manifest.repo_id, repo_id])
-
-        return self.change_members(namespace, add)
+        return self.change_members(namespace, adding([manifest.repo_id, repo_id], check))
 
     # --- reading and changing ----------------------------------------------------------------------
 

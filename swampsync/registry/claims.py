@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 from swampsync.errors import Conflict, DataError, InvalidInput, NotFound
 from swampsync.namespace import Namespace
-from swampsync.registry.manifest import NamespaceManifest
+from swampsync.registry.manifest import MembersRecord, NamespaceManifest
 
 
 class ClaimOutcome(Enum):
@@ -55,3 +56,14 @@ def taken(namespace: Namespace, manifest: NamespaceManifest) -> Conflict:
         "swamp datastore namespace set NAME",
         key=namespace.name,
     )
+
+
+def adding(repo_ids: Iterable[str], check: Callable[[], None]) -> Callable[[MembersRecord], MembersRecord]:
+    """Make the change that notes further members; each time it is asked, `check` looks at the lock first."""
+    members = tuple(repo_ids)
+
+    def add(record: MembersRecord) -> MembersRecord:
+        check()
+        return record.with_members(members)
+
+    return add

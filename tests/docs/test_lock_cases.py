@@ -16,7 +16,7 @@ ROWS = [
 ]
 
 
-def tests_of(path: Path) -> set[str]:
+def find_tests(path: Path) -> set[str]:
     functions = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef))
     return {function.name for function in functions if function.name.startswith("test_")}
 
@@ -30,7 +30,7 @@ def test_each_case_has_its_test(row: list[str]) -> None:
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", here)
     assert named or re.match(r"none: \w", here), here
     for path, name in named:
-        assert name in tests_of(ROOT / path), f"{path}::{name}"
+        assert name in find_tests(ROOT / path), f"{path}::{name}"
 
 
 def test_the_tables_are_not_empty() -> None:

@@ -425,8 +425,8 @@ def test_record_is_changed_where_the_first_swap_is_refused() -> None:
     """A store that lacks swaps without saying so gets the weaker way at once, and the change is there."""
     bucket = Swapless(ManualClock())
     registry_over(bucket).claim(INFRA, "repo-1")
-    assert registry_over(bucket).join(INFRA, "repo-2").members == ("repo-1", "repo-2")
-    assert registry_over(bucket).join(INFRA, "repo-3").members == ("repo-1", "repo-2", "repo-3")
+    assert registry_over(bucket).join(INFRA, "repo-2", check=held).members == ("repo-1", "repo-2")
+    assert registry_over(bucket).join(INFRA, "repo-3", check=held).members == ("repo-1", "repo-2", "repo-3")
     assert registry_over(bucket).read_members(INFRA).members == ("repo-1", "repo-2", "repo-3")
 
 
