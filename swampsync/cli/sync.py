@@ -12,6 +12,7 @@ from swampsync.errors import InvalidInput
 
 if TYPE_CHECKING:
     from swampsync.repo import Repo
+    from swampsync.repo.sync_report import SyncReport
 
 
 @command
@@ -83,12 +84,18 @@ def sync(
             from swampsync.cli.watch import watch as keep_syncing
 
             return keep_syncing(cli, repo, options, watch)
-        report = repo.synchroniser.sync(options, stages=cli.console.progress)
+        report = repo.synchroniser.sync(
+            options, stages=cli.console.progress, on_stop=lambda stopped: _show(cli, stopped)
+        )
+    _show(cli, report)
+    return 1 if report.failures else 0
+
+
+def _show(cli: Cli, report: SyncReport) -> None:
     if cli.console.is_json:
         cli.console.document(report.to_json())
     else:
         show_report(cli.console, report)
-    return 1 if report.failures else 0
 
 
 def _refresh(cli: Cli, repo: Repo, *, all_namespaces: bool, is_dry_run: bool) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from swampsync.cli.console import Console, count, format_size
 from swampsync.errors import printable
+from swampsync.repo.publication import resolution_lines
 
 if TYPE_CHECKING:
     from swampsync.repo.directory_sync import DirectoryReport, Refreshed
@@ -34,7 +34,9 @@ def show_report(console: Console, report: SyncReport) -> None:
         f" {count(report.pulled_removals, 'removal')}; fetched {count(report.fetched, 'file')}"
     )
     console.line(f"Pushed {count(report.pushed, 'file')}, {count(report.pushed_removals, 'removal')}")
-    for line in resolution_lines(report):
+    for line in resolution_lines(
+        renumbered=report.renumbered, conflicts=report.conflicts, merged=report.merged, kept=report.kept
+    ):
         console.line(line)
     for name, outcome in report.others.items():
         shown = count(outcome, "commit") if isinstance(outcome, int) else f"could not be read: {outcome}"
@@ -85,18 +87,6 @@ def refreshed_counts(one: Refreshed) -> str:
     """Say what became of a namespace's rows."""
     added, changed, removed = one.rows
     return f"{count(one.versions, 'version')}; {added:,} added, {changed:,} changed, {removed:,} removed"
-
-
-def resolution_lines(report: SyncReport) -> Iterator[str]:
-    """Name what became of pending work that others were faster with, a line each."""
-    for old, new in report.renumbered:
-        yield printable(f"Renumbered {old} -> {new.rpartition('/')[2]}")
-    for old, new in report.conflicts:
-        yield printable(f"Conflict: {old} was changed by others too; yours is {new}")
-    for path in report.merged:
-        yield printable(f"Merged {path}: others' lines, then yours")
-    for path in report.kept:
-        yield printable(f"Kept {path}: somebody changed what you removed")
 
 
 def show_plan(console: Console, plan: PushPlan) -> None:

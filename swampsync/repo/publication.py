@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swampsync.errors import SyncIncomplete
+from swampsync.errors import SyncIncomplete, printable
 
 if TYPE_CHECKING:
     from swampsync.sync.push import Pushed
+    from swampsync.sync.resolving import Resolved
 
 
 @dataclass(slots=True)
@@ -36,6 +37,42 @@ def report_failures(failures: list[tuple[str, str]], known: set[str], *, notice:
         notice(f"`{again[0]}` still cannot be published: {again[1]}{more}: swamp datastore status")
     if own:
         raise incomplete(own)
+
+
+def report_resolved(resolved: Resolved, *, notice: Callable[[str], None]) -> None:
+    """Name what became of pending work that others were faster with; nothing if nothing did."""
+    for line in resolution_lines(
+        renumbered=resolved.renumbered,
+        conflicts=resolved.kept_beside,
+        merged=resolved.merged,
+        kept=resolved.given_way,
+    ):
+        notice(line)
+
+
+def resolution_lines(
+    *,
+    renumbered: Iterable[tuple[str, str]],
+    conflicts: Iterable[tuple[str, str]],
+    merged: Iterable[str],
+    kept: Iterable[str],
+) -> Iterator[str]:
+    """Name what became of pending work, a line each.
+
+    Args:
+        renumbered: Versions that got another number: the old directory and the new one.
+        conflicts: Files that lie beside others' content: where they were, and where they are.
+        merged: Files that hold others' lines and ours now.
+        kept: What was to be removed, and stays because somebody changed it.
+    """
+    for old, new in renumbered:
+        yield printable(f"Renumbered {old} -> {new.rpartition('/')[2]}")
+    for old, new in conflicts:
+        yield printable(f"Conflict: {old} was changed by others too; yours is {new}")
+    for path in merged:
+        yield printable(f"Merged {path}: others' lines, then yours")
+    for path in kept:
+        yield printable(f"Kept {path}: somebody changed what you removed")
 
 
 def incomplete(failures: list[tuple[str, str]]) -> SyncIncomplete:

@@ -96,6 +96,14 @@ class SyncReport:
     scanned: Scanned | None = None
     requests: RequestCounts = field(default_factory=RequestCounts)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything was done."""
+        done = (self.commits, self.pulled, self.pulled_removals, self.fetched, self.pushed, self.pushed_removals)
+        resolved = (self.renumbered, self.conflicts, self.merged, self.kept)
+        is_begun_anew = bool(self.checkpoint) or self.is_replaced
+        return self.scanned is not None or is_begun_anew or any(done) or any(resolved) or bool(self.failures)
+
     def to_json(self) -> dict[str, Any]:
         """Make the document that `datastore sync` prints."""
         document: dict[str, Any] = {

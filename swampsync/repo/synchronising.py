@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from swampsync.config.datastore import Hydration
-from swampsync.errors import Refused
+from swampsync.errors import Refused, SwampsyncError
 from swampsync.log.paths import RAW_FILE
+from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
 from swampsync.repo.sync_report import SyncOptions, SyncReport
 from swampsync.sync.pending import PendingEntry
 from swampsync.sync.progress import Progress, Stages, no_stages
 
 if TYPE_CHECKING:
+    from swampsync.backends.counting import RequestCounts
     from swampsync.catalog.files import FileRecord
     from swampsync.repo.following import Follower
     from swampsync.sync.applying import Applied
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from swampsync.sync.hydrate import Hydrated
     from swampsync.sync.status import SyncStatus
     from swampsync.sync.syncer import Syncer
+
+
+def _tell_nobody(_report: SyncReport) -> None:
+    pass
 
 
 class Synchroniser:
@@ -43,12 +50,19 @@ class Synchroniser:
     def _syncer(self) -> Syncer:
         return self._parts.syncing.syncer_of(self._parts.namespace)
 
-    def sync(self, options: SyncOptions, *, stages: Stages = no_stages) -> SyncReport:
+    def sync(
+        self,
+        options: SyncOptions,
+        *,
+        stages: Stages = no_stages,
+        on_stop: Callable[[SyncReport], None] = _tell_nobody,
+    ) -> SyncReport:
         """Pull, fetch content, push, as far as is asked.
 
         Args:
             options: What is asked.
             stages: Opens what is told how far each stage is: a scan, a pull, a push.
+            on_stop: Told what was done before an error ended the sync, unless that is nothing.
 
         Raises:
             Refused: The push would go beyond its limits.
@@ -58,6 +72,42 @@ class Synchroniser:
         parts = self._parts
         before = parts.remote.requests.snapshot()
         report = SyncReport(parts.namespace.name, is_dry_run=options.is_dry_run)
+        try:
+            with self._noting(report):
+                self._run(report, options, stages)
+            if not options.is_dry_run and (options.is_pulling or options.all_namespaces):
+                check = parts.syncing.deadline(options.timeout_seconds)
+                report.others = self._follower.tail(everything=options.all_namespaces, check=check)
+        except SwampsyncError:
+            self._conclude(report, before)
+            if report.has_news:
+                on_stop(report)
+            raise
+        self._conclude(report, before)
+        return report
+
+    def _conclude(self, report: SyncReport, before: RequestCounts) -> None:
+        position = self._parts.state.positions.find(self._parts.namespace.name)
+        report.seq = 0 if position is None else position.seq
+        report.requests = self._parts.remote.requests.snapshot() - before
+
+    @contextmanager
+    def _noting(self, report: SyncReport) -> Iterator[None]:
+        """Let the report say what is applied, also where the sync fails afterwards; no notices are given of it."""
+        syncing = self._parts.syncing
+
+        def note(namespace: Namespace, applied: Applied) -> None:
+            if namespace == self._parts.namespace:
+                self._note(report, applied)
+
+        told, syncing.on_applied = syncing.on_applied, note
+        try:
+            yield
+        finally:
+            syncing.on_applied = told
+
+    def _run(self, report: SyncReport, options: SyncOptions, stages: Stages) -> None:
+        parts = self._parts
         if options.is_scanning:
             with stages("Scanning") as progress:
                 self._scan(report, options, progress)
@@ -72,13 +122,6 @@ class Synchroniser:
             if options.is_pushing and not self._syncer.pending().is_empty():
                 with stages("Pushing") as progress:
                     self._push(report, options, progress)
-            if options.is_pulling or options.all_namespaces:
-                check = parts.syncing.deadline(options.timeout_seconds)
-                report.others = self._follower.tail(everything=options.all_namespaces, check=check)
-        position = parts.state.positions.find(parts.namespace.name)
-        report.seq = 0 if position is None else position.seq
-        report.requests = parts.remote.requests.snapshot() - before
-        return report
 
     def _scan(self, report: SyncReport, options: SyncOptions, progress: Progress) -> None:
         from swampsync.repo.scanning import scan_copy
@@ -96,10 +139,7 @@ class Synchroniser:
         check = self._parts.syncing.deadline(options.timeout_seconds)
         pulled = self._syncer.pull(check=check)
         report.is_replaced = pulled.is_replaced
-        report.commits = pulled.commits
         report.checkpoint = pulled.checkpoint
-        for applied in pulled.applied:
-            self._note(report, applied)
         wants_all = options.hydrate if options.hydrate is not None else self._parts.config.hydration is Hydration.FULL
         if options.predicate:
             records = [r for path in self._matches(options.predicate) if (r := self._find(path)) is not None]
@@ -154,12 +194,10 @@ class Synchroniser:
         report.pushed, report.pushed_removals = pushed.put, pushed.removed
         report.sent, report.withdrawn = pushed.sent, pushed.withdrawn
         report.failures += pushed.failures
-        for applied in pushed.applied:
-            report.commits += applied.commits
-            self._note(report, applied)
 
     @staticmethod
     def _note(report: SyncReport, applied: Applied) -> None:
+        report.commits += applied.commits
         report.pulled += applied.put
         report.pulled_removals += applied.removed
         report.came += applied.came

@@ -18,7 +18,7 @@ from swampsync.locks.clone_lock import CloneLock
 from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.late_pool import late_pool
 from swampsync.repo.membership import prove_membership
-from swampsync.repo.publication import Publication, report_failures
+from swampsync.repo.publication import Publication, report_failures, report_resolved
 from swampsync.sync.cataloguing import ensure_catalogued
 from swampsync.sync.pending import Op, PendingWork
 from swampsync.sync.progress import Progress, silent
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from swampsync.repo.foreign import Foreign
     from swampsync.repo.parts import Parts
+    from swampsync.sync.applying import Applied
     from swampsync.sync.push import Pushed
     from swampsync.sync.push_plan import PushLimits
     from swampsync.sync.remote_store import RemoteStore
@@ -42,6 +43,10 @@ class Syncing:
 
     Args:
         parts: Of the repo.
+
+    Attributes:
+        on_applied: Told the namespace and what was applied to its clone; notices of what became of pending work, unless
+            a command reports that itself.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -51,6 +56,7 @@ class Syncing:
         self._joined: set[str] = set()
         self.is_automatic = parts.config.auto_sync
         self.is_reachable = True
+        self.on_applied: Callable[[Namespace, Applied], None] = self._report_applied
 
     def close(self) -> None:
         """End the threads."""
@@ -97,8 +103,13 @@ class Syncing:
 
             pool = late_pool(lambda: self.pool)
             clone = make_clone(self._parts, namespace, pool=pool, concurrency=self._concurrency)
-            known = self._syncers[namespace.name] = Syncer(clone, self.lock)
+            known = self._syncers[namespace.name] = Syncer(
+                clone, self.lock, on_applied=lambda applied: self.on_applied(namespace, applied)
+            )
         return known
+
+    def _report_applied(self, _namespace: Namespace, applied: Applied) -> None:
+        report_resolved(applied.resolved, notice=self._parts.on_notice)
 
     def store_of(self, namespace: Namespace) -> RemoteStore:
         """Return the version tree of a namespace."""
@@ -260,10 +271,8 @@ class Syncing:
         return check
 
 
-def _hint_after(problem: SwampsyncError) -> str | None:
-    """Say how what is pending gets published."""
-    if isinstance(problem, LockError):
-        return problem.hint
-    return (
-        "once it can be reached: swamp datastore sync" if isinstance(problem, NotConnected) else "swamp datastore sync"
-    )
+def _hint_after(problem: SwampsyncError) -> str:
+    """Say how what is pending gets published: as the problem itself says, where it knows."""
+    if isinstance(problem, NotConnected):
+        return "once it can be reached: swamp datastore sync"
+    return problem.hint or "swamp datastore sync"

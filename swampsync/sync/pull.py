@@ -58,13 +58,24 @@ class Pulled:
         return not self.applied and not self.checkpoint and not self.is_replaced
 
 
-def pull(clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check) -> Pulled:
+def _tell_nobody(_applied: Applied) -> None:
+    pass
+
+
+def pull(
+    clone: Clone,
+    copy: LocalCopy,
+    *,
+    check: Callable[[], None] = no_check,
+    on_applied: Callable[[Applied], None] = _tell_nobody,
+) -> Pulled:
     """Apply everything that is new; one request if nothing is. The caller holds the clone's lock.
 
     Args:
         clone: Which.
         copy: Its local copy.
         check: Called between steps; raises to stop there, whatever was applied stays.
+        on_applied: Told what was applied, step by step: also if a later one fails.
 
     Raises:
         DataError: The log is damaged; the key is named, and nothing of the damaged part was applied.
@@ -91,11 +102,13 @@ def pull(clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check)
             way = catch_up(clone.log, known, at_most=way.checkpoint.position.seq - 1)
             continue
         applied.append(Applied(resolved=resolved))
+        on_applied(applied[-1])
         break
     applier = Applier(clone, copy)
     for batch in _batches(clone.log, way.commits()):
         check()
         applied.append(applier.apply(batch))
+        on_applied(applied[-1])
     if not applied:
         write_position(clone, way.tail.position)
     return Pulled(

@@ -71,7 +71,7 @@ class Pushed:
 
 
 class Pusher:
-    """Publishes what is pending in one clone; the caller holds the clone's lock."""
+    """Publishes what is pending in one clone, whose lock the caller holds; `pushed` tells of a failed push too."""
 
     def __init__(
         self, clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check, progress: Progress = silent
@@ -85,7 +85,7 @@ class Pusher:
         self._applier = Applier(clone, copy)
         self._chosen: set[int] = set()
         self._seen_whole: set[int] = set()
-        self._pushed = Pushed()
+        self.pushed = Pushed()
         self._draft: CommitDraft | None = None
 
     def plan(self) -> PushPlan:
@@ -107,7 +107,7 @@ class Pusher:
         """
         plan = self.plan()
         check_limits(self._clone, plan, limits or PushLimits())
-        self._pushed = Pushed()
+        self.pushed = Pushed()
         self._uploaded = (0, plan.puts, 0)
         self._chosen = {entry.id for entry in plan.entries}
         if plan.entries:
@@ -116,7 +116,7 @@ class Pusher:
             except UploadsExpired:
                 # What was uploaded is abandoned; a second try takes new numbers and keys.
                 self._publish(pulled, _kind_of(plan.entries))
-        return self._pushed
+        return self.pushed
 
     def _publish(self, pulled: Pulled, kind: str) -> None:
         clone = self._clone
@@ -139,13 +139,13 @@ class Pusher:
         return [entry for entry in self._work.entries() if entry.id in self._chosen]
 
     def _recheck(self, newer: Sequence[PublishedCommit], draft: CommitDraft) -> CommitDraft:
-        self._pushed.applied.append(self._applier.apply([(p, list(self._clone.log.rows(p.commit))) for p in newer]))
+        self.pushed.applied.append(self._applier.apply([(p, list(self._clone.log.rows(p.commit))) for p in newer]))
         self._upload_all()
         self._draft = make_draft(self._clone, self._entries(), kind=draft.kind)
         return self._draft
 
     def _take_in(self, appended: Appended) -> None:
-        clone, pushed = self._clone, self._pushed
+        clone, pushed = self._clone, self.pushed
         ours, draft = appended.published, self._draft
         if ours is not None and draft is not None:
             pushed.seq = ours.commit.seq
@@ -261,7 +261,7 @@ class Pusher:
             catalogue_artifacts(clone.catalog, clone.state, resolver.resolved.touched)
         remove_leftovers(clone, self._copy, resolver.resolved)
         if resolver.resolved.renumbered:
-            self._pushed.applied.append(Applied(resolved=resolver.resolved))
+            self.pushed.applied.append(Applied(resolved=resolver.resolved))
 
     def _abandon(self, entry: PendingEntry, resolver: Resolver) -> PendingEntry:
         """Give up an upload: another number for a version, another key for a file; return the entry as it is now."""
@@ -290,7 +290,7 @@ class Pusher:
         else:
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         self._chosen.discard(entry.id)
-        self._pushed.failures.append((entry.path, reason))
+        self.pushed.failures.append((entry.path, reason))
         self._clone.state.dead_letters.record(self._clone.namespace, entry.path, error=reason)
 
 

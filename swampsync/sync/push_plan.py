@@ -147,5 +147,5 @@ def check_removals(removals: int, published: int, limits: PushLimits, *, is_conc
     if removals > allowed:
         raise Refused(
             f"this push would remove {removals} of {published} versions and files, and {allowed} are allowed",
-            hint="if that is meant: swamp datastore sync --yes",
+            hint=f"if that is meant: swamp datastore sync --yes, or --max-delete {removals}",
         )

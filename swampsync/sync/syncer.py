@@ -28,6 +28,7 @@ from swampsync.sync.pull import Pulled, pull
 if TYPE_CHECKING:
     from swampsync.log.undelete import Undelete
     from swampsync.sync.adopting import Adopted
+    from swampsync.sync.applying import Applied
     from swampsync.sync.hydrate import Hydrated
     from swampsync.sync.push import Pushed
     from swampsync.sync.push_plan import PushLimits, PushPlan
@@ -49,21 +50,28 @@ class Synced:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
+def _tell_nobody(_applied: Applied) -> None:
+    pass
+
+
 class Syncer:
     """Pulls, pushes, hydrates and records in one clone.
 
     Args:
         clone: Which.
         lock: The clone's own; processes of one clone take turns.
+        on_applied: Told what a pull or a push applied of others' commits, and what became of pending work; also if
+            it fails afterwards.
 
     Attributes:
         adopted: What the first pull made of files that lay in the copy already.
     """
 
-    def __init__(self, clone: Clone, lock: CloneLock) -> None:
+    def __init__(self, clone: Clone, lock: CloneLock, *, on_applied: Callable[[Applied], None] = _tell_nobody) -> None:
         self.clone = clone
         self.copy = LocalCopy(clone.disk, clone.layout, clock=clone.clock, new_id=clone.new_id)
         self._lock = lock
+        self._on_applied = on_applied
         self._pulled: Pulled | None = None
         self.adopted: Adopted | None = None
 
@@ -93,7 +101,7 @@ class Syncer:
 
     def _pull(self, check: Callable[[], None]) -> Pulled:
         is_first = not self.has_pulled()
-        self._pulled = pull(self.clone, self.copy, check=check)
+        self._pulled = pull(self.clone, self.copy, check=check, on_applied=self._on_applied)
         if is_first:  # a new clone, whose copy is empty, or one whose state was lost
             from swampsync.sync.adopting import Adopter
 
@@ -125,7 +133,12 @@ class Syncer:
             pulled = self._pulled
             if pulled is None or self.clone.clock.uptime() - pulled.tailed_at > FRESH_SECONDS:
                 pulled = self._pull(check)
-            pushed = Pusher(self.clone, self.copy, check=check, progress=progress).push(pulled, limits)
+            pusher = Pusher(self.clone, self.copy, check=check, progress=progress)
+            try:
+                pushed = pusher.push(pulled, limits)
+            finally:
+                for applied in pusher.pushed.applied:
+                    self._on_applied(applied)
             self._pulled = None
         return pushed
 

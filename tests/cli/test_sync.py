@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,6 +166,41 @@ def test_number_taken_by_another_repo_is_reported(ann: Member, bob: Member) -> N
     assert (bob.content("state"), bob.content("state", "--version", "2")) == ("bob", "ann")
 
 
+def test_put_tells_what_became_of_pending_versions(ann: Member, bob: Member) -> None:
+    """A put that renumbers a version that was pending names it on stderr; its document is as ever."""
+    ann.put("state", "one")
+    bob("datastore", "sync").ok()
+    bob.put("state", "bob", "--no-sync")
+    ann.put("state", "ann")
+    outcome = bob.put("another", "x", "--json")
+    (line,) = outcome.err.splitlines()
+    assert re.fullmatch(r"Warning: Renumbered data/\S+/state/2 -> 3", line)
+    assert outcome.json["name"] == "another"
+    assert bob.put("another", "y").err == ""
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_refused_push_keeps_the_report_of_the_pull(ann: Member, bob: Member, flags: tuple[str, ...]) -> None:
+    """A sync whose push is refused says what it pulled and renumbered, then the error with its status."""
+    ann.put("state", "one")
+    bob("datastore", "sync").ok()
+    bob.put("state", "bob", "--no-sync")
+    ann.put("state", "ann")
+    outcome = bob("datastore", "sync", "--max-requests", "0", *flags)
+    assert outcome.status == 1
+    if flags:
+        report = json.loads(outcome.out)
+        assert [entry["to"].rpartition("/")[2] for entry in report["renumbered"]] == ["3"]
+        assert (report["commitsPulled"], report["filesPushed"], report["seq"]) == (1, 0, 2)
+        assert outcome.error["code"] == "refused"
+    else:
+        assert "Pulled 1 commit:" in outcome.text
+        assert re.search(r"^Renumbered data/\S+/state/2 -> 3$", outcome.text, re.MULTILINE)
+        assert outcome.err.startswith("Error: this sync needs")
+    # Nothing new came the second time: only the error is left to tell.
+    assert bob("datastore", "sync", "--max-requests", "0").text == ""
+
+
 def test_put_reports_the_number_that_was_published(ann: Member, bob: Member) -> None:
     """A put by a repo that is behind takes in the others' versions first and gets the number after them."""
     bob("data", "list").ok()
@@ -220,7 +256,11 @@ def test_push_of_many_removals_needs_a_confirmation(ann: Member) -> None:
     refused = ann("datastore", "sync", "--json")
     assert refused.status == 1
     assert "13 of 14" in refused.error["error"]
-    assert "--yes" in refused.error["hint"]
+    assert refused.error["hint"] == "if that is meant: swamp datastore sync --yes, or --max-delete 13"
+    # A put that is refused for it says the same, and not to sync, which is refused too.
+    config.write_text(config.read_text().replace("  autoSync: false\n", ""))
+    put = ann("data", "put", "vpc", "more", "-", "--json", stdin="y")
+    assert (put.status, put.error["hint"]) == (1, refused.error["hint"])
     assert ann("datastore", "sync", "--max-delete", "12", "--json").status == 1
     assert ann("datastore", "sync", "--max-delete", "13", "--json").json["removalsPushed"] == 13
 
