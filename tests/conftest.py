@@ -10,6 +10,7 @@ import pytest
 # What `make integration` runs besides `integration/`, so that `make test` stays under a minute on two cores.
 EXTENDED = frozenset(
     {
+        "cli/test_errors.py",
         "cli/test_following.py",
         "cli/test_foreign_content.py",
         "cli/test_history.py",
@@ -45,6 +46,8 @@ EXTENDED = frozenset(
         "unit/repo/test_lazy_content.py",
         "unit/repo/test_setup_s3.py",
         "unit/repo/test_staging.py",
+        "unit/sync/test_crashes.py",
+        "unit/sync/test_merging.py",
         "unit/sync/test_scan_crashes.py",
         "unit/sync/test_restoring.py",
         "unit/sync/test_lost_and_restored.py",
