@@ -34,6 +34,7 @@ EXTENDED = frozenset(
         "cli/test_vacuum.py",
         "cli/test_verify.py",
         "cli/test_written_keys.py",
+        "docs/test_readme_team.py",
         "faults/test_kill_matrix.py",
         "faults/test_migration_kill.py",
         "faults/test_setup_kills.py",
