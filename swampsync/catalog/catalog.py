@@ -17,6 +17,7 @@ from random import Random
 from typing import Final, NamedTuple, Self, TypeVar
 
 from swampsync.catalog.database import Database, SetAside
+from swampsync.catalog.inserting import INSERT, insert_all
 from swampsync.catalog.latest import assign_latest
 from swampsync.catalog.reading import CatalogReader
 from swampsync.catalog.rows import COLUMNS, ArtifactKey, CatalogRow, artifact_key
@@ -25,7 +26,6 @@ from swampsync.catalog.sqlite import CorruptDatabase
 from swampsync.clock import Clock
 from swampsync.disk import Disk
 
-_INSERT: Final = f"INSERT OR REPLACE INTO catalog VALUES ({', '.join('?' * len(COLUMNS))})"
 _ARTIFACT: Final = "namespace = ? AND type_normalized = ? AND model_id = ? AND data_name = ?"
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM catalog INDEXED BY {PRIMARY_KEY_INDEX} WHERE {_ARTIFACT}"
 _DELETE: Final = f"DELETE FROM catalog WHERE {_ARTIFACT}"
@@ -185,7 +185,7 @@ class Catalog(CatalogReader):
 
         def work(connection: sqlite3.Connection) -> int:
             before = connection.total_changes
-            connection.executemany(_INSERT, rows)
+            connection.executemany(INSERT, rows)
             return connection.total_changes - before
 
         return self._write(work)
@@ -212,9 +212,7 @@ class Catalog(CatalogReader):
 
         def work(connection: sqlite3.Connection) -> RowChange:
             removed = connection.execute("DELETE FROM catalog WHERE namespace = ?", (namespace,)).rowcount
-            before = connection.total_changes
-            connection.executemany(_INSERT, rows)
-            return RowChange(added=connection.total_changes - before, removed=removed)
+            return RowChange(added=insert_all(connection, rows), removed=removed)
 
         return self._write(work)
 
@@ -273,7 +271,7 @@ def _upsert(connection: sqlite3.Connection, row: CatalogRow) -> None:
             f" WHERE {step} AND version <> ? AND is_latest = 1",
             of_step,
         )
-    connection.execute(_INSERT, row._replace(is_latest=0 if has_higher else 1))
+    connection.execute(INSERT, row._replace(is_latest=0 if has_higher else 1))
 
 
 def _replace(connection: sqlite3.Connection, key: ArtifactKey, rows: Sequence[CatalogRow]) -> RowChange:
@@ -283,6 +281,6 @@ def _replace(connection: sqlite3.Connection, key: ArtifactKey, rows: Sequence[Ca
     gone = known.keys() - {row.version for row in wanted}
     if gone:
         connection.executemany(f"{_DELETE} AND version = ?", [(*key, version) for version in gone])
-    connection.executemany(_INSERT, fresh)
+    connection.executemany(INSERT, fresh)
     added = sum(1 for row in fresh if row.version not in known)
     return RowChange(added=added, changed=len(fresh) - added, removed=len(gone))

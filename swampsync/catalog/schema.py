@@ -84,13 +84,24 @@ def prepare_catalog(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM catalog_meta WHERE key = 'populated'")
             connection.execute("INSERT INTO catalog_meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
         connection.execute(_TABLE)
-        for name, columns in INDEXES.items():
-            connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON catalog ({columns})")
+        create_indexes(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def create_indexes(connection: sqlite3.Connection) -> None:
+    """Create the indexes that are missing."""
+    for name, columns in INDEXES.items():
+        connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON catalog ({columns})")
+
+
+def drop_indexes(connection: sqlite3.Connection) -> None:
+    """Drop all indexes but the primary key's, within a transaction that creates them again."""
+    for name in INDEXES:
+        connection.execute(f"DROP INDEX IF EXISTS {name}")
 
 
 def _stored_version(connection: sqlite3.Connection) -> str | None:

@@ -1,15 +1,20 @@
 """Writers of the catalog keep one rule of what is latest."""
 
+from collections.abc import Iterator
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swampsync.catalog import inserting
 from swampsync.catalog.catalog import Catalog, RowChange
 from swampsync.catalog.latest import assign_latest
 from swampsync.catalog.rows import ArtifactKey, CatalogRow
+from swampsync.catalog.schema import INDEXES
 from swampsync.clock import SystemClock
 from swampsync.disk import LocalDisk
+from swampsync.errors import DataError
 from tests.unit.catalog.conftest import make_row
 
 KEY = ArtifactKey("infra", "command/shell", "m-1", "state")
@@ -97,6 +102,41 @@ def test_replacing_a_namespace_leaves_the_others(catalog: Catalog) -> None:
     assert catalog.count("app") == 1
     assert catalog.remove_namespace("infra") == 1
     assert catalog.namespaces() == ["app"]
+
+
+@pytest.mark.parametrize("has_others", [False, True])
+def test_replacing_by_many_rows_leaves_the_schema(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, *, has_others: bool
+) -> None:
+    """However many rows come at once, the indexes are those from before, and hold every row."""
+    schema = "SELECT name, tbl_name, sql FROM sqlite_master ORDER BY name"
+    monkeypatch.setattr(inserting, "MANY_ROWS", 3)
+    if has_others:
+        catalog.upsert_latest(make_row(namespace="app"))
+    with catalog.database.read() as connection:
+        before = connection.execute(schema).fetchall()
+    change = catalog.replace_namespace("infra", (make_row(f"n{i}", is_latest=1) for i in range(7)))
+    assert change == RowChange(added=7)
+    with catalog.database.read() as connection:
+        assert connection.execute(schema).fetchall() == before
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_rows_that_fail_leave_the_indexes(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the rows end with an error, the namespace and the indexes are as they were."""
+    monkeypatch.setattr(inserting, "MANY_ROWS", 3)
+    catalog.upsert_latest(make_row(size=5))
+
+    def rows() -> Iterator[CatalogRow]:
+        yield from (make_row(f"n{i}") for i in range(5))
+        raise DataError("no more")
+
+    with pytest.raises(DataError, match="no more"):
+        catalog.replace_namespace("infra", rows())
+    assert [row.size for row in catalog.versions(KEY)] == [5]
+    with catalog.database.read() as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        assert names.issuperset(INDEXES)
 
 
 @settings(max_examples=60, deadline=None)
