@@ -18,6 +18,7 @@ EXTENDED = frozenset(
         "cli/test_hostile_bucket.py",
         "cli/test_known_bugs.py",
         "cli/test_lock.py",
+        "cli/test_log_kinds.py",
         "cli/test_lock_bucket.py",
         "cli/test_lock_table.py",
         "cli/test_lock_table_bucket.py",

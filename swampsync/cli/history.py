@@ -18,7 +18,8 @@ def log(
     model: Model = None,
     name: Name = None,
     path: Annotated[
-        str | None, typer.Option("--path", metavar="PATH", help="Only commits that touched it or what is below it.")
+        str | None,
+        typer.Option("--path", metavar="PATH", help="Only commits that touched it or what is below; * and ** match."),
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="WHEN", help="A duration (2d) or an ISO time.")
@@ -42,7 +43,7 @@ def log(
         cli.console.document({"commits": commits, "total": len(entries), "limited": listing.is_limited})
         return
     if not entries:
-        cli.console.note("No commit matches.")
+        cli.console.note("No commit matches." + _help_with(path))
         return
     rows = [
         (str(e.seq), _shown(e.at), e.user, e.host, e.kind, _plus(e.versions), _plus(e.files), _minus(e.removed))
@@ -51,6 +52,17 @@ def log(
     cli.console.table(("seq", "time (utc)", "user", "host", "kind", "versions", "files", "removed"), rows)
     if listing.is_limited:
         cli.console.note(f"Only the newest {count(len(entries), 'commit')}: --limit N shows more.")
+
+
+def _help_with(path: str | None) -> str:
+    """Say where paths begin, if this one begins elsewhere."""
+    from swampsync.log.paths import SHARED_SUBDIRS
+    from swampsync.log.wildcards import has_wildcards
+
+    first = (path or "").partition("/")[0]
+    if not first or first in SHARED_SUBDIRS or has_wildcards(first):
+        return ""
+    return " Paths are relative to the namespace: data/…, files/…"
 
 
 def _shown(at: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from swampsync.cli.command import Cli
@@ -58,13 +58,19 @@ def open_repo(cli: Cli, *, needs_bucket: bool = False) -> Repo:
     config = load(cli)
     repo = Repo.from_config(
         config,
-        environ=cli.environ,
+        environ=cli.environ if cli.environ.get("USER") else _with_person(cli.environ),
         command=" ".join(("swamp", *cli.arguments)),
         cache_dir=find_cache_directory(config) if config.is_remote or needs_bucket else None,
     )
     repo.on_notice = cli.console.warn
     repo.on_wait = cli.console.note
     return repo
+
+
+def _with_person(environ: Mapping[str, str]) -> Mapping[str, str]:
+    from swampsync.cli.person import with_person
+
+    return with_person(environ)
 
 
 def find_cache_directory(config: RepoConfig) -> str:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from swampsync.locks.lease import Holder, LockRecord
+from swampsync.locks.process_table import name_person
 
 
 class ProcessTable(Protocol):
@@ -47,10 +48,10 @@ class ProcessState(Enum):
     UNKNOWN = "unknown"  # on another host or in another pid namespace, or the record does not say enough
 
 
-def make_holder(user: str, *, pid: int, processes: ProcessTable) -> Holder:
+def make_holder(user: str | None, *, pid: int, processes: ProcessTable) -> Holder:
     """Describe a process of this machine as a holder of locks."""
     return Holder(
-        name=f"{user or 'unknown'}@{processes.hostname}",
+        name=name_person(user, processes.hostname),
         hostname=processes.hostname,
         pid=pid,
         boot_id=processes.boot_id,

@@ -9,15 +9,25 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Final
 
 from swampsync.disk import Disk
 
 _ENDED_STATES = frozenset("ZXx")  # a zombie holds its pid until its parent looks, but will never do anything again
 
 
-def find_user(environ: Mapping[str, str]) -> str:
+# swamp looks at the first only; the others are where Python's `getpass` looks, in its order.
+_USER_VARIABLES: Final = ("USER", "LOGNAME", "LNAME", "USERNAME")
+
+
+def find_user(environ: Mapping[str, str]) -> str | None:
     """Name the user, as far as the environment tells."""
-    return environ.get("USER") or environ.get("USERNAME") or "unknown"
+    return next((name for variable in _USER_VARIABLES if (name := environ.get(variable))), None)
+
+
+def name_person(user: str | None, hostname: str) -> str:
+    """Name who holds a lock or makes a commit, as swamp does."""
+    return f"{user or 'unknown'}@{hostname}"
 
 
 def make_process_table(disk: Disk) -> LinuxProcessTable | MacProcessTable:

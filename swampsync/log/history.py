@@ -5,6 +5,7 @@ Times are the store's, which go up with the numbers; those that writers put into
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -14,9 +15,9 @@ from swampsync.errors import NotFound
 from swampsync.log.checkpoint import list_checkpoints, readable_checkpoints
 from swampsync.log.commit import PublishedCommit
 from swampsync.log.log import Log
-from swampsync.log.paths import is_below
 from swampsync.log.state import NamespaceState
 from swampsync.log.tail import BEGINNING, Freshness, tail
+from swampsync.log.wildcards import compile_path
 
 
 def iterate_history(
@@ -27,18 +28,19 @@ def iterate_history(
     Args:
         log: Whose.
         head: The newest commit's number.
-        path: Only commits that put or removed this path or something below it; an artifact's path finds all of its
-            versions.
+        path: Only commits that put or removed what this names, wildcards included, or something below it; an
+            artifact's path finds all of its versions.
         since: Only those published at or after this time.
 
     Raises:
         DataError: A commit or segment is missing or damaged.
     """
+    wanted = None if path is None else compile_path(path)
     for published in log.read_commits(range(head, 0, -1)):
         moment = published.published_at
         if since is not None and moment is not None and moment < since:
             return
-        if path is None or _touches(log, published, path.rstrip("/")):
+        if wanted is None or _touches(log, published, wanted):
             yield published
         if published.commit.is_tombstone:
             return
@@ -129,5 +131,5 @@ def find_commit_as_of(log: Log, when: int | datetime, *, head: int) -> int:
     return found
 
 
-def _touches(log: Log, published: PublishedCommit, path: str) -> bool:
-    return any(is_below(row.path, path) for row in log.rows(published.commit))
+def _touches(log: Log, published: PublishedCommit, wanted: re.Pattern[str]) -> bool:
+    return any(wanted.fullmatch(row.path) for row in log.rows(published.commit))

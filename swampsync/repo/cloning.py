@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swampsync._version import __version__
-from swampsync.locks.process_table import find_user, make_process_table
+from swampsync.locks.process_table import find_user, make_process_table, name_person
 from swampsync.log.log import Log
 from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
@@ -35,7 +35,7 @@ def make_clone(parts: Parts, namespace: Namespace, *, pool: Executor, concurrenc
         parts.catalog,
         parts.config.repo_id or "",
         # As a lock would name us; most commands make a clone and take no lock.
-        f"{find_user(parts.environ)}@{make_process_table(world.disk).hostname}",
+        name_person(find_user(parts.environ), make_process_table(world.disk).hostname),
         f"swampsync/{__version__}",
         pool,
         concurrency,

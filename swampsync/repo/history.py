@@ -148,7 +148,8 @@ class History:
         """List the newest commits; asks the bucket, and takes nothing in.
 
         Args:
-            path: Only commits that put or removed this path, relative to the namespace, or something below it.
+            path: Only commits that put or removed what this names, relative to the namespace and wildcards included,
+                or something below it.
             since: Only those published at or after this time.
             limit: At most so many.
             namespace: Whose log; the namespace that the repo acts in by default.
@@ -199,7 +200,7 @@ class History:
 
 def _view(log: Log, published: PublishedCommit) -> LogEntryView:
     commit = published.commit
-    user, _, host = commit.author.partition("@")
+    user, _, host = commit.author.rpartition("@") if "@" in commit.author else (commit.author, "", "")
     return LogEntryView(
         seq=commit.seq,
         id=commit.id,

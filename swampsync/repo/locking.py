@@ -30,22 +30,29 @@ class LockedData(DataReader):
 
     # --- what all of them do -----------------------------------------------------------------------
 
-    def require_model(self, text: str, model_type: str | None, *, is_created: bool = True) -> tuple[Namespace, Model]:
+    def require_model(
+        self, text: str, model_type: str | None = None, *, created_by: str | None = None
+    ) -> tuple[Namespace, Model]:
         """Find the model to write to, and create its automatic definition if nobody defined it.
 
+        Args:
+            text: Name or id.
+            model_type: What it must have, if that matters.
+            created_by: The command that may create it (`put`); `None` if it must be there.
+
         Raises:
-            NotFound: There is no such model and `is_created` is false.
+            NotFound: There is no such model, and it may not be created.
             InvalidInput: A new model cannot have that name, or an existing one has another type.
             Conflict: This repo is no member of the namespace.
         """
         try:
             namespace, model = self.find_model(text)
         except NotFound:
-            if not is_created or ":" in text:
+            if created_by is None or ":" in text:
                 raise
             self._require_member(self._parts.namespace)
             wanted = normalise_type(model_type) if model_type is not None else DEFAULT_TYPE
-            return self._parts.namespace, define_model(self._parts, text, wanted)
+            return self._parts.namespace, define_model(self._parts, text, wanted, kind=created_by)
         _check_type(text, model, model_type)
         self._require_member(namespace)
         return namespace, model

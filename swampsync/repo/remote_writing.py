@@ -66,6 +66,9 @@ class RemoteWriter(RemoteReader, DataWriter):
     def _names(self, namespace: Namespace, model: Model) -> Names:
         return self._parts.syncing.store_of(namespace).names(model)
 
+    def _present(self, namespace: Namespace, model: Model) -> set[str]:
+        return set(self._names(namespace, model))
+
     def apply_delete(self, plan: DeletePlan) -> DeleteResult:
         """Delete what was planned, and nothing that came since, and publish that; see `DataRemover.apply_delete`."""
         with self._parts.syncing.publishing(plan.namespace, is_confirmed=True):

@@ -122,7 +122,7 @@ class DataRemover(LockedData):
             Conflict: The new name is taken.
         """
         check_name(new_name)
-        namespace, owner = self.require_model(model, None, is_created=False)
+        namespace, owner = self.require_model(model)
         store = self._parts.store_of(namespace)
         with self._lock(namespace, owner, "data rename") as lease:
             floors = (self._floor(namespace, owner, old_name), self._floor(namespace, owner, new_name))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from swampsync.errors import InvalidInput
 from swampsync.log.paths import RAW_FILE, SHARED_SUBDIRS, parse_version_path
 from swampsync.log.undelete import Undelete
+from swampsync.log.wildcards import compile_name, compile_path
 from swampsync.namespace import Namespace, parse_scoped_name
 
 
@@ -38,7 +39,7 @@ class Selection:
         if version is not None and self.version not in (None, version.number):
             return False
         if self.model is None:
-            return any(_matches_at_or_above(pattern, path) for pattern in self.paths)
+            return any(pattern.fullmatch(path) for pattern in self.paths)
         if version is None:
             return False
         name = version.artifact.rpartition("/")[2]
@@ -73,23 +74,8 @@ def parse_selection(words: Sequence[str], *, version: int | None = None) -> Sele
     if len(are_paths) > 1:
         raise InvalidInput(f"a model's name and paths do not go together. Usage: {usage}", hint=usage)
     if are_paths.pop():
-        return Selection(tuple(words), None, None, (), tuple(_compile(word.rstrip("/")) for word in words), version)
+        return Selection(tuple(words), None, None, (), tuple(map(compile_path, words)), version)
     if any("/" in word for word in words[1:]):
         raise InvalidInput(f"a data name has no slash. Usage: {usage}", hint=usage)
     namespace, model = parse_scoped_name(words[0])
-    return Selection(tuple(words), namespace, model, tuple(map(_compile, words[1:])), (), version)
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    """Compile wildcards: `*` and `?` within one name, `**` across directories."""
-    parts = re.split(r"(\*\*/?|\*|\?)", pattern)
-    known = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(known[part] if part in known else re.escape(part) for part in parts))
-
-
-def _matches_at_or_above(pattern: re.Pattern[str], path: str) -> bool:
-    while path:
-        if pattern.fullmatch(path):
-            return True
-        path = path.rpartition("/")[0]
-    return False
+    return Selection(tuple(words), namespace, model, tuple(map(compile_name, words[1:])), (), version)

@@ -250,11 +250,17 @@ class Syncing:
             self._parts.require_repo_id()
             self._syncers.clear()
 
-    def record_file(self, namespace: Namespace, path: str) -> None:
-        """Record a file of the local copy, unless it stays in the repo."""
+    def record_file(self, namespace: Namespace, path: str, *, kind: str) -> None:
+        """Record a file of the local copy, unless it stays in the repo.
+
+        Args:
+            namespace: Whose file it is.
+            path: Absolute.
+            kind: The command that wrote it.
+        """
         layout = self._parts.layout.of(namespace)
         if path.startswith(f"{layout.root}/"):
-            self.syncer_of(namespace).record_file(path[len(layout.root) + 1 :], kind="put")
+            self.syncer_of(namespace).record_file(path[len(layout.root) + 1 :], kind=kind)
 
     def deadline(self, seconds: float | None = None) -> Callable[[], None]:
         """Make a check that raises when a direction of a sync takes too long."""

@@ -72,7 +72,7 @@ class DataWriter(DataRemover):
         cap = parse_cap(garbage_collection)
         check_tags(tags or {})
         with self._staged(model, content, model_type=model_type) as staged, self._publishing(model):
-            namespace, owner = self.require_model(model, model_type)
+            namespace, owner = self.require_model(model, model_type, created_by="put")
             store = self._parts.store_of(namespace)
             with self._lock(namespace, owner, "data put") as lease:
                 before = store.scan(owner, name).latest_metadata
@@ -110,7 +110,7 @@ class DataWriter(DataRemover):
         """
         check_name(name)
         with self._staged_for_append(model, content) as ready, self._publishing(model):
-            namespace, owner = self.require_model(model, None, is_created=False)
+            namespace, owner = self.require_model(model)
             with self._lock(namespace, owner, "data put --append") as lease:
                 metadata = self._parts.store_of(namespace).append(owner, name, ready, check=lease.check)
                 self._record(namespace, owner, [metadata])
@@ -143,7 +143,7 @@ class DataWriter(DataRemover):
         """
         root = posixpath.join(self._parts.config.repo_dir, directory) if not directory.startswith("/") else directory
         named, skipped = self._plan_import(root, directory)
-        namespace, owner = self.require_model(model, model_type)
+        namespace, owner = self.require_model(model, model_type, created_by="import")
         store = self._parts.store_of(namespace)
         disk = self._parts.world.disk
         with self._lock(namespace, owner, "data import") as lease:
@@ -186,13 +186,18 @@ class DataWriter(DataRemover):
     def _find_earlier(self, namespace: Namespace, model: Model, names: Iterable[str]) -> dict[str, Metadata]:
         """Find the latest versions of the artifacts that are there already: what they say of retention stays true."""
         store = self._parts.store_of(namespace)
+        present = self._present(namespace, model)
+        found = {name: store.scan(model, name).latest_metadata for name in names if name in present}
+        return {name: metadata for name, metadata in found.items() if metadata is not None}
+
+    def _present(self, namespace: Namespace, model: Model) -> set[str]:
+        """Name what may be artifacts of a model; every other name is none."""
         present: set[str] = set()
         for root in self._parts.layout.of(namespace).data_roots():
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 entries = self._parts.world.disk.scandir(posixpath.join(root, model.type, model.id))
                 present.update(entry.name for entry in entries)
-        found = {name: store.scan(model, name).latest_metadata for name in names if name in present}
-        return {name: metadata for name, metadata in found.items() if metadata is not None}
+        return present
 
     def _plan_import(self, root: str, shown: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
         named: dict[str, str] = {}

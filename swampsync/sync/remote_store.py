@@ -150,9 +150,24 @@ class RemoteStore(ArtifactStore):
         check: Callable[[], None] = no_check,
     ) -> Metadata:
         """Write the next version into the copy and record it; its number may be another one than was claimed."""
+        written = self._write(model, name, content, draft, floor=floor, check=check)
+        return self._record(model, written, kind="put")
+
+    def _write(
+        self,
+        model: Model,
+        name: str,
+        content: BinaryIO | Staged,
+        draft: Draft,
+        *,
+        floor: int,
+        check: Callable[[], None],
+    ) -> Metadata:
         self._check_owner(model, name, draft)
-        written = super().put(model, name, content, draft, floor=floor, check=check)
-        (recorded,) = self._syncer.record_versions(model, [written], kind="put")
+        return super().put(model, name, content, draft, floor=floor, check=check)
+
+    def _record(self, model: Model, written: Metadata, *, kind: str) -> Metadata:
+        (recorded,) = self._syncer.record_versions(model, [written], kind=kind)
         return recorded
 
     def put_many(
@@ -194,7 +209,8 @@ class RemoteStore(ArtifactStore):
             owner=latest.owner,
         )
         floor = self._clone.state.highest.find(self._key(model, latest.name))
-        return self.put(model, latest.name, content, draft, floor=floor, check=check)
+        written = self._write(model, latest.name, content, draft, floor=floor, check=check)
+        return self._record(model, written, kind="append")
 
     def delete_version(
         self, model: Model, name: str, *, version: int, check: Callable[[], None] = no_check

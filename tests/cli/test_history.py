@@ -160,6 +160,35 @@ def test_log_names_who_where_what_and_how_much(team: PastTeam, ann: PastRepo) ->
     assert ann("datastore", "log", "vpc", "--path", path).status == 2
 
 
+@pytest.mark.parametrize("team", [""], indirect=True)
+def test_log_takes_wildcards_in_paths(ann: PastRepo) -> None:
+    """`*` and `?` match within one name, `**` across directories; what matches stands for all below it."""
+    for path, expected in (
+        ("data/**/other", [4, 3]),
+        ("data/**/other/", [4, 3]),
+        ("data/*/*/*/other/1/raw", [4, 3]),
+        ("data/**/state/2", [2]),
+        ("data/**/st*", [5, 2, 1]),
+        ("**/raw", [5, 4, 3, 2, 1]),
+        ("dat", []),
+        ("data/*/state", []),
+        ("auto-definitions/**/vpc.yaml", [1]),
+    ):
+        found = ann("datastore", "log", "--json", "--path", path).json["commits"]
+        assert [commit["seq"] for commit in found] == expected, path
+
+
+def test_log_takes_wildcards_in_names(ann: PastRepo) -> None:
+    """An artifact's name may have them too, as for undelete."""
+    assert [c["seq"] for c in ann("datastore", "log", "vpc", "o*", "--json").json["commits"]] == [4, 3]
+
+
+def test_path_of_no_shared_directory_is_told(ann: PastRepo) -> None:
+    """Whoever pastes an object's key, or a path of the repo, learns where paths begin."""
+    told = ann("datastore", "log", "--path", "infra/data/x").ok()
+    assert told.err == "No commit matches. Paths are relative to the namespace: data/…, files/…\n"
+
+
 def test_log_is_a_table_of_aligned_columns(team: PastTeam, ann: PastRepo) -> None:
     """Without a terminal the table has one line a commit, times in UTC, and empty cells where nothing happened."""
     outcome = ann("datastore", "log", "--limit", "2").ok()

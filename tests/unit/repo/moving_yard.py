@@ -88,7 +88,7 @@ class Yard:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(body)
                 if parts.config.is_remote:
-                    parts.syncing.record_file(parts.namespace, str(path))
+                    parts.syncing.record_file(parts.namespace, str(path), kind="put")
         for relative, body in LOCAL.items():
             path = repo / ".swamp" / relative
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -167,3 +167,23 @@ def test_content_that_moved_is_read_where_it_is_now(reader: Repo, writer: Repo, 
             memory.delete(info.key)
     with pytest.raises(SwampsyncError, match="is gone"):
         list(reader.data.read(version))
+
+
+def test_import_keeps_what_unfetched_versions_say_of_retention(
+    tmp_path: Path, buckets: MemoryBuckets, writer: Repo
+) -> None:
+    """Lifetime and retention of an artifact stay when a clone that has no content of it imports the next version."""
+    for name in ("kept", "other"):
+        put = writer.data.put("vpc", name, io.BytesIO(b"one"), lifetime="30d", garbage_collection=3)
+        assert (put.metadata.lifetime, put.metadata.garbage_collection) == ("30d", 3)
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("kept", "new"):
+        (source / name).write_text("two")
+    with Repo.open(str(make_repo(tmp_path / "r", "w", CONFIG)), world=buckets.world()) as repo:
+        repo.synchroniser.sync(SyncOptions())
+        assert not list((tmp_path / "r").rglob("raw"))
+        found = {m.name: m for m in repo.data.import_directory(str(source), "vpc").versions}
+    kept, new = found["kept"], found["new"]
+    assert (kept.version, kept.lifetime, kept.garbage_collection) == (2, "30d", 3)
+    assert (new.version, new.lifetime, new.garbage_collection) == (1, "infinite", 10)
