@@ -4,23 +4,101 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import BinaryIO
 
 import pytest
 
-from swampsync.backends.base import ObjectStore
+from swampsync.backends.base import Capabilities, GetResult, ObjectInfo, ObjectStore, PutMode, PutResult
 from swampsync.backends.checks import digest_etag
 from swampsync.backends.counting import Counting, RequestCounter
 from swampsync.backends.memory import MemoryStore, _Object
+from swampsync.backends.prefixed import Prefixed
 from swampsync.backends.retrying import Retrying
 from swampsync.clock import SystemClock
+from swampsync.errors import SwampsyncError
+from swampsync.layout import ObjectKey
+from swampsync.namespace import SOLO, Namespace
 from swampsync.testing.faulty_store import Fault, Faulty, RandomFaults
 from swampsync.testing.manual_clock import ManualClock
 from swampsync.testing.object_store_suite import ObjectStoreSuite, run_suite
 
 
+class Below:
+    """Gives the part of another store that lies below a prefix as a store: its keys, and those of its errors.
+
+    The suite writes wherever it likes, and a guarded store takes that only where everything is the namespace's own.
+    """
+
+    def __init__(self, store: ObjectStore, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._store.capabilities
+
+    def get(self, key: ObjectKey, *, start: int = 0, length: int | None = None) -> GetResult:
+        with self._own_errors():
+            got = self._store.get(self._full(key), start=start, length=length)
+        return GetResult(self._own(got.info), got.body)
+
+    @contextmanager
+    def open(self, key: ObjectKey) -> Iterator[tuple[ObjectInfo, Iterator[bytes]]]:
+        with self._own_errors(), self._store.open(self._full(key)) as (info, chunks):
+            yield self._own(info), chunks
+
+    def head(self, key: ObjectKey) -> ObjectInfo:
+        with self._own_errors():
+            return self._own(self._store.head(self._full(key)))
+
+    def put(self, key: ObjectKey, body: bytes, mode: PutMode) -> PutResult:
+        with self._own_errors():
+            return self._store.put(self._full(key), body, mode)
+
+    def put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
+        with self._own_errors():
+            return self._store.put_stream(self._full(key), body)
+
+    def delete(self, key: ObjectKey) -> None:
+        with self._own_errors():
+            self._store.delete(self._full(key))
+
+    def delete_many(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, SwampsyncError]:
+        failed = self._store.delete_many([self._full(key) for key in keys])
+        return {ObjectKey(key.text.removeprefix(self._prefix)): error for key, error in failed.items()}
+
+    def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
+        full = None if start is None else self._prefix + start
+        return (self._own(info) for info in self._store.list(self._prefix + prefix, start=full))
+
+    def list_dirs(self, prefix: str) -> Iterable[str]:
+        return self._store.list_dirs(self._prefix + prefix)
+
+    def _full(self, key: ObjectKey) -> ObjectKey:
+        return ObjectKey(self._prefix + key.text)
+
+    def _own(self, info: ObjectInfo) -> ObjectInfo:
+        assert info.key.text.startswith(self._prefix)
+        return replace(info, key=ObjectKey(info.key.text.removeprefix(self._prefix)))
+
+    @contextmanager
+    def _own_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except SwampsyncError as error:
+            error.key = (error.key or "").removeprefix(self._prefix)
+            raise
+
+
 class WrappedSuite(ObjectStoreSuite):
-    """The suite over a wrapper; the side channel is the memory store behind it."""
+    """The suite over a wrapper; the side channel is the memory store behind it.
+
+    Args:
+        prefix: Below which the suite's keys lie in the memory store.
+    """
 
     create_race_threads = 4
     create_race_rounds = 3
@@ -29,19 +107,24 @@ class WrappedSuite(ObjectStoreSuite):
     page_counts = (1_001,)
     stream_bytes = 100_000
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
         self.inner = MemoryStore(SystemClock())
+        self.prefix = prefix
 
     def raw_get(self, store: ObjectStore, key: str) -> bytes | None:
-        found = self.inner._objects.get(key)
+        found = self.inner._objects.get(self.prefix + key)
         return None if found is None else found.body
 
     def raw_put(self, store: ObjectStore, key: str, body: bytes) -> None:
-        self.inner._objects[key] = _Object(body, digest_etag(body), SystemClock().now())
+        self.raw_put_many(store, [key], body)
+
+    def raw_put_many(self, store: ObjectStore, keys: Sequence[str], body: bytes) -> None:
+        self.inner._objects |= {self.prefix + k: _Object(body, digest_etag(body), SystemClock().now()) for k in keys}
         self.inner._order = sorted(self.inner._objects, key=str.encode)
 
     def raw_keys(self, store: ObjectStore) -> set[str]:
-        return set(self.inner._objects)
+        assert all(key.startswith(self.prefix) for key in self.inner._objects)
+        return {key.removeprefix(self.prefix) for key in self.inner._objects}
 
 
 def patient(store: ObjectStore) -> Retrying:
@@ -77,3 +160,20 @@ def test_wrapper_conforms(wrap: Callable[[ObjectStore], ObjectStore]) -> None:
     failures = {name for name, errors in run_suite(suite, make_store).items() if errors}
     documented = {"test_create_refuses_a_taken_key", "test_create_race_of_equal_bodies_has_exactly_one_winner"}
     assert failures == (documented if isinstance(make_store(), Retrying) else set())
+
+
+@pytest.mark.parametrize(
+    ("namespace", "prefix"), [(Namespace.parse("infra"), "infra/"), (SOLO, "data/")], ids=["namespaced", "solo"]
+)
+def test_guard_conforms(namespace: Namespace, prefix: str) -> None:
+    """The whole suite passes through the namespace's guard below the namespace's own keys, and nothing lands elsewhere.
+
+    What the guard refuses is tested in `test_prefixed.py`.
+    """
+    suite = WrappedSuite(prefix)
+
+    def make_store() -> ObjectStore:
+        suite.inner = MemoryStore(SystemClock())
+        return Below(Prefixed(suite.inner, namespace), prefix)
+
+    assert {name: errors for name, errors in run_suite(suite, make_store).items() if errors} == {}
