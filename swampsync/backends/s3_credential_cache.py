@@ -1,25 +1,18 @@
-"""Temporary keys kept in a file until they end, readable by their owner only.
-
-The one place of the package that opens a file with a mode of its own: `Disk` knows no modes, since nothing else
-may be hidden from the team.
-"""
+"""Temporary keys kept in a file until they end, readable by their owner only."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
-import os
-import stat
-from typing import Final
+from collections.abc import Callable
 
 from swampsync.backends.s3_keys import S3Keys
 from swampsync.backends.s3_profiles import parse_expiry
 from swampsync.clock import Clock, format_timestamp
+from swampsync.disk import Disk, WriteMode
 
 log = logging.getLogger("swampsync.s3")
-
-_MODE: Final = 0o600
-_MAX_BYTES: Final = 65_536
 
 
 class CredentialCache:
@@ -28,36 +21,38 @@ class CredentialCache:
     Args:
         directory: Where it lies; `None` to keep nothing.
         identity: Whose keys they are, as a file name.
+        disk: Reads and writes it.
         clock: Tells when keys end.
+        new_id: Makes the names of temporary files, so that no two writers share one, wherever they run.
     """
 
-    def __init__(self, directory: str | None, identity: str, clock: Clock) -> None:
+    def __init__(
+        self, directory: str | None, identity: str, *, disk: Disk, clock: Clock, new_id: Callable[[], str]
+    ) -> None:
         self._directory = directory
-        self._path = os.path.join(directory or "", f"aws-{identity}.json")
+        self._path = f"{directory or ''}/aws-{identity}.json"
+        self._disk = disk
         self._clock = clock
+        self._new_id = new_id
 
     def load(self) -> S3Keys | None:
         """Return keys that have not ended."""
         if self._directory is None:
             return None
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            data = self._disk.read_private(self._path)
+        except PermissionError as error:
+            log.warning("credentials in `%s` are ignored: %s", self._path, error.strerror)
+            return None
         except OSError:
             return None
-        try:
-            about = os.fstat(descriptor)
-            if about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) & 0o077:
-                log.warning("credentials in `%s` are ignored: others may read or have written them", self._path)
-                return None
-            keys = _parse(os.read(descriptor, _MAX_BYTES))
-        finally:
-            os.close(descriptor)
+        keys = _parse(data)
         if keys is None or keys.expires_at is None or keys.expires_at <= self._clock.now():
             return None
         return keys
 
     def save(self, keys: S3Keys) -> None:
-        """Keep temporary keys; those that never end are not ours to keep."""
+        """Keep temporary keys, in one step; those that never end are not ours to keep."""
         if self._directory is None or keys.expires_at is None:
             return
         document = {
@@ -66,15 +61,18 @@ class CredentialCache:
             "sessionToken": keys.session_token,
             "expiresAt": format_timestamp(keys.expires_at),
         }
-        temporary = f"{self._path}.{os.getpid()}"
+        temporary = f"{self._path}.{self._new_id()}.tmp"
         try:
-            os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+            self._disk.makedirs(self._directory, is_private=True)
             try:
-                os.write(descriptor, json.dumps(document).encode())
-            finally:
-                os.close(descriptor)
-            os.replace(temporary, self._path)
+                # Not synced: what a crash of the machine takes is asked for again, and half a file is none.
+                with self._disk.open_write(temporary, WriteMode.PRIVATE) as file:
+                    file.write(json.dumps(document).encode())
+                self._disk.rename(temporary, self._path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self._disk.unlink(temporary)
+                raise
         except OSError as error:
             log.debug("credentials are not kept in `%s`: %s", self._path, error.strerror)
 

@@ -49,8 +49,9 @@ class AwsCredentials:
     Args:
         profile: The profile that the configuration names, if it does.
         places: Where to look.
-        disk: Reads the configuration files.
+        disk: Reads the configuration files, and keeps temporary keys.
         clock: Tells when keys end.
+        new_id: Makes names of temporary files.
         fetch: Asks boto3.
     """
 
@@ -61,12 +62,14 @@ class AwsCredentials:
         *,
         disk: Disk,
         clock: Clock,
+        new_id: Callable[[], str],
         fetch: Fetch = fetch_lazily,
     ) -> None:
         self._profile = profile
         self._places = places
         self._disk = disk
         self._clock = clock
+        self._new_id = new_id
         self._fetch = fetch
         self._lock = threading.Lock()
         self._keys: S3Keys | None = None
@@ -74,7 +77,9 @@ class AwsCredentials:
 
     @cached_property
     def _cache(self) -> CredentialCache:
-        return CredentialCache(self._places.cache_dir, self._identity(), self._clock)
+        return CredentialCache(
+            self._places.cache_dir, self._identity(), disk=self._disk, clock=self._clock, new_id=self._new_id
+        )
 
     def __repr__(self) -> str:
         return f"AwsCredentials(profile={self._profile!r})"

@@ -26,6 +26,7 @@ class WriteMode(Enum):
     """How a file is opened for writing."""
 
     CREATE = "create"  # it must not exist
+    PRIVATE = "private"  # as CREATE, and from its first byte on nobody but its owner can read it
     TRUNCATE = "truncate"  # created or emptied
     APPEND = "append"  # it must exist
     UPDATE = "update"  # it must exist; written in place
@@ -99,16 +100,25 @@ class Disk(Protocol):
         """Read a whole small file."""
         ...
 
+    def read_private(self, path: str) -> bytes:
+        """Read a whole small file, unless it is a link, not ours, or others can read or write it: `PermissionError`."""
+        ...
+
     def open_write(self, path: str, mode: WriteMode) -> DiskFile:
-        """Open for writing; with CREATE an existing path is a `FileExistsError`."""
+        """Open for writing; with CREATE and PRIVATE an existing path, a link too, is a `FileExistsError`."""
         ...
 
     def mkdir(self, path: str) -> None:
         """Create one directory; an existing path is a `FileExistsError`."""
         ...
 
-    def makedirs(self, path: str) -> None:
-        """Create a directory and its parents; what exists stays."""
+    def makedirs(self, path: str, *, is_private: bool = False) -> None:
+        """Create a directory and its parents; what exists stays.
+
+        Args:
+            path: The directory.
+            is_private: Whether nobody but its owner can look into it, if it is created.
+        """
         ...
 
     def link(self, source: str, target: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat as stat_module
 import sys
@@ -11,6 +12,7 @@ from swampsync.disk.interface import DiskEntry, DiskFile, DiskStat, Kind, WriteM
 
 _OPEN_FLAGS: Final = {
     WriteMode.CREATE: os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+    WriteMode.PRIVATE: os.O_WRONLY | os.O_CREAT | os.O_EXCL,
     WriteMode.TRUNCATE: os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
     WriteMode.APPEND: os.O_WRONLY | os.O_APPEND,
     WriteMode.UPDATE: os.O_WRONLY,
@@ -86,28 +88,38 @@ class LocalDisk:
         """Read a whole small file in as few calls as possible."""
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            chunk = os.read(descriptor, 65_536)
-            if len(chunk) < 65_536:
-                return chunk
-            chunks = [chunk]
-            while chunk:
-                chunk = os.read(descriptor, 1 << 20)
-                chunks.append(chunk)
-            return b"".join(chunks)
+            return _read_all(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def read_private(self, path: str) -> bytes:
+        """Read a whole small file that is nobody else's; what is looked at is the open file, whatever its name does."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise PermissionError(errno.EACCES, "it is a symbolic link", path) from error
+            raise
+        try:
+            about = os.fstat(descriptor)
+            if about.st_uid != os.geteuid() or stat_module.S_IMODE(about.st_mode) & 0o077:
+                raise PermissionError(errno.EACCES, "others may read or have written it", path)
+            return _read_all(descriptor)
         finally:
             os.close(descriptor)
 
     def open_write(self, path: str, mode: WriteMode) -> DiskFile:
         """Open for writing."""
-        return _LocalFile(os.open(path, _OPEN_FLAGS[mode] | getattr(os, "O_CLOEXEC", 0), 0o666))
+        permissions = 0o600 if mode is WriteMode.PRIVATE else 0o666
+        return _LocalFile(os.open(path, _OPEN_FLAGS[mode] | getattr(os, "O_CLOEXEC", 0), permissions))
 
     def mkdir(self, path: str) -> None:
         """Create one directory."""
         os.mkdir(path)
 
-    def makedirs(self, path: str) -> None:
-        """Create a directory and its parents."""
-        os.makedirs(path, exist_ok=True)
+    def makedirs(self, path: str, *, is_private: bool = False) -> None:
+        """Create a directory and its parents, which are as open as ever."""
+        os.makedirs(path, 0o700 if is_private else 0o777, exist_ok=True)
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name."""
@@ -203,3 +215,14 @@ class LocalDisk:
             if real.startswith(point.rstrip("/") + "/") and len(point) >= len(best[0]):
                 best = (point, row[2])
         return best[1]
+
+
+def _read_all(descriptor: int) -> bytes:
+    chunk = os.read(descriptor, 65_536)
+    if len(chunk) < 65_536:
+        return chunk
+    chunks = [chunk]
+    while chunk:
+        chunk = os.read(descriptor, 1 << 20)
+        chunks.append(chunk)
+    return b"".join(chunks)

@@ -110,7 +110,7 @@ def open_bucket(
 
     places = CredentialPlaces.of(environ, home=environ.get("HOME") or _NO_HOME, cache_dir=cache_dir)
     options = make_options(settings, places=places, world=world)
-    credentials = AwsCredentials(settings.profile, places, disk=world.disk, clock=world.clock)
+    credentials = AwsCredentials(settings.profile, places, disk=world.disk, clock=world.clock, new_id=world.new_id)
     store = S3Store(options, credentials, on_request=on_request, read_file=world.disk.read_bytes)
 
     def administer() -> AbstractContextManager[BucketAdmin]:

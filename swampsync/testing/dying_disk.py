@@ -67,6 +67,10 @@ class DyingDisk:
         """See `Disk`."""
         return self._read().read_bytes(path)
 
+    def read_private(self, path: str) -> bytes:
+        """See `Disk`."""
+        return self._read().read_private(path)
+
     def open_write(self, path: str, mode: WriteMode) -> DiskFile:
         """See `Disk`."""
         return _DyingFile(self, self.spend().open_write(path, mode))
@@ -75,9 +79,9 @@ class DyingDisk:
         """See `Disk`."""
         self.spend().mkdir(path)
 
-    def makedirs(self, path: str) -> None:
+    def makedirs(self, path: str, *, is_private: bool = False) -> None:
         """See `Disk`."""
-        self.spend().makedirs(path)
+        self.spend().makedirs(path, is_private=is_private)
 
     def link(self, source: str, target: str) -> None:
         """See `Disk`."""

@@ -70,15 +70,26 @@ class MemoryDisk:
             self._machine.tick()
             return bytes(self._file(path).data)
 
+    def read_private(self, path: str) -> bytes:
+        """Read a whole file that was made private."""
+        with self._machine.lock:
+            self._machine.tick()
+            node = self._node(path, follow=False)
+            if node.kind is Kind.LINK or not node.is_private:
+                fail(errno.EACCES, path)
+            return bytes(node.data)
+
     def open_write(self, path: str, mode: WriteMode) -> MemoryFile:
         """Open for writing."""
         with self._machine.lock:
             self._machine.tick()
-            if mode is WriteMode.CREATE:
+            if mode in {WriteMode.CREATE, WriteMode.PRIVATE}:
                 parent, name = self._parent(path)
                 if name in parent.entries:
                     fail(errno.EEXIST, path)
-                return MemoryFile(self._machine, self._add(parent, name, Kind.FILE), is_append=False)
+                node = self._add(parent, name, Kind.FILE)
+                node.is_private = mode is WriteMode.PRIVATE
+                return MemoryFile(self._machine, node, is_append=False)
             try:
                 node = self._node(path)
             except FileNotFoundError:
@@ -102,7 +113,7 @@ class MemoryDisk:
                 fail(errno.EEXIST, path)
             self._add(parent, name, Kind.DIRECTORY)
 
-    def makedirs(self, path: str) -> None:
+    def makedirs(self, path: str, *, is_private: bool = False) -> None:  # noqa: ARG002 - nobody else looks in here
         """Create a directory and its parents."""
         parts = [part for part in path.split("/") if part]
         for end in range(1, len(parts) + 1):

@@ -31,6 +31,7 @@ class Node:
         self.entries: dict[str, Node] = {}
         self.synced_entries: dict[str, Node] = {}
         self.target = ""
+        self.is_private = False
         self.links = 2 if kind is Kind.DIRECTORY else 0
 
 

@@ -51,6 +51,33 @@ def test_written_file_is_read_back(place: tuple[Disk, str]) -> None:
     assert stat.signature == (stat.mtime_ns, stat.ctime_ns, stat.inode)
 
 
+def test_private_file_is_read_back_by_its_owner(place: tuple[Disk, str]) -> None:
+    """A private file is a file like any other to whoever wrote it, and is created exclusively."""
+    disk, base = place
+    disk.makedirs(f"{base}/a/b", is_private=True)
+    disk.makedirs(f"{base}/a/b", is_private=True)
+    data = bytes(range(256)) * 1_000
+    write(disk, f"{base}/a/b/f", data, WriteMode.PRIVATE)
+    assert disk.read_private(f"{base}/a/b/f") == disk.read_bytes(f"{base}/a/b/f") == data
+    with pytest.raises(FileExistsError):
+        disk.open_write(f"{base}/a/b/f", WriteMode.PRIVATE)
+    disk.rename(f"{base}/a/b/f", f"{base}/a/b/g")
+    assert disk.read_private(f"{base}/a/b/g") == data
+    with pytest.raises(FileNotFoundError):
+        disk.read_private(f"{base}/a/b/f")
+
+
+def test_file_of_others_is_not_read_as_private(place: tuple[Disk, str]) -> None:
+    """What others can read, and a link, whatever it leads to, is a `PermissionError`."""
+    disk, base = place
+    write(disk, f"{base}/open", b"x")
+    write(disk, f"{base}/own", b"x", WriteMode.PRIVATE)
+    symlink(disk, f"{base}/own", f"{base}/link")
+    for name in ("open", "link"):
+        with pytest.raises(PermissionError):
+            disk.read_private(f"{base}/{name}")
+
+
 def test_create_refuses_what_exists(place: tuple[Disk, str]) -> None:
     """An exclusive create and an exclusive mkdir both fail on any existing path, links included."""
     disk, base = place

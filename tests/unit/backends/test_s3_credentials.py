@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
 from swampsync.backends.base import CredentialsExpired
+from swampsync.backends.s3_credential_cache import CredentialCache
 from swampsync.backends.s3_credentials import AwsCredentials
 from swampsync.backends.s3_keys import S3Keys
 from swampsync.backends.s3_profiles import CredentialPlaces
-from swampsync.disk import LocalDisk
+from swampsync.disk import DiskFile, LocalDisk, WriteMode
 from swampsync.errors import AccessDenied, Unavailable
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -71,7 +76,9 @@ def places(tmp_path: Path) -> CredentialPlaces:
 
 
 def make(places: CredentialPlaces, clock: StepClock, portal: Portal, profile: str | None = None) -> AwsCredentials:
-    return AwsCredentials(profile, places, disk=LocalDisk(), clock=clock, fetch=portal)
+    return AwsCredentials(
+        profile, places, disk=LocalDisk(), clock=clock, new_id=lambda: str(uuid.uuid4()), fetch=portal
+    )
 
 
 def test_static_keys_are_read_once_and_nobody_is_asked(tmp_path: Path, clock: StepClock, portal: Portal) -> None:
@@ -154,6 +161,91 @@ def test_cache_that_cannot_be_written_is_no_error(tmp_path: Path, clock: StepClo
     for directory in (None, str(tmp_path / "file" / "cache")):
         places = CredentialPlaces.of({}, home=str(tmp_path), cache_dir=directory)
         assert make(places, clock, portal).current().secret_access_key == "portal-secret"
+
+
+class InterruptedDisk(LocalDisk):
+    """Calls somebody else when a file was made and half of it is written."""
+
+    def __init__(self, in_the_middle: Callable[[], None]) -> None:
+        self.in_the_middle = in_the_middle
+
+    def open_write(self, path: str, mode: WriteMode) -> DiskFile:
+        return HalfWritten(super().open_write(path, mode), self.in_the_middle)
+
+
+class HalfWritten:
+    """A file that is written in two halves."""
+
+    def __init__(self, file: DiskFile, in_the_middle: Callable[[], None]) -> None:
+        self._file = file
+        self._in_the_middle = in_the_middle
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        half = len(data) // 2
+        done = self._file.write(data[:half])
+        self._in_the_middle()
+        return done + self._file.write(data[half:])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+
+
+def cache_on(disk: LocalDisk, directory: Path, clock: StepClock) -> CredentialCache:
+    return CredentialCache(str(directory), "x", disk=disk, clock=clock, new_id=lambda: str(uuid.uuid4()))
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path: Path, clock: StepClock) -> None:
+    """Two that keep keys at once, in one process or with one process id on two machines, both keep them whole."""
+    ours, theirs = (S3Keys(name, "s" * 5_000, "t", NOW + timedelta(hours=1)) for name in ("ASIAOURS", "ASIATHEIRS"))
+    seen: list[S3Keys | None] = []
+
+    def save_theirs() -> None:
+        other = cache_on(LocalDisk(), tmp_path, clock)
+        other.save(theirs)
+        seen.append(other.load())
+
+    cache = cache_on(InterruptedDisk(save_theirs), tmp_path, clock)
+    cache.save(ours)
+    assert seen == [theirs]
+    assert cache.load() == ours
+    assert [path.name for path in tmp_path.iterdir()] == ["aws-x.json"]
+
+
+def test_nobody_else_can_read_the_keys_while_they_are_written(tmp_path: Path, clock: StepClock) -> None:
+    """The file is its owner's from its first byte, whatever the process lets others read."""
+    modes: list[int] = []
+
+    def look() -> None:
+        modes.extend(stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir())
+
+    old = os.umask(0)
+    try:
+        cache = cache_on(InterruptedDisk(look), tmp_path / "new", clock)
+        cache.save(S3Keys("ASIAOURS", "s", None, NOW + timedelta(hours=1)))
+    finally:
+        os.umask(old)
+    assert modes == [0o600]
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+def test_writer_that_fails_leaves_the_old_keys_and_nothing_else(tmp_path: Path, clock: StepClock) -> None:
+    """A full disk costs nothing but the file: what was kept stays, and no half of a secret lies beside it."""
+    kept = S3Keys("ASIAOLD", "s", None, NOW + timedelta(hours=1))
+    cache_on(LocalDisk(), tmp_path, clock).save(kept)
+
+    def fill() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    cache = cache_on(InterruptedDisk(fill), tmp_path, clock)
+    cache.save(S3Keys("ASIANEW", "s", None, NOW + timedelta(hours=1)))
+    assert cache.load() == kept
+    assert [path.name for path in tmp_path.iterdir()] == ["aws-x.json"]
 
 
 def test_keys_without_an_end_are_not_kept(
