@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,48 +10,48 @@ from swampsync.cli.command import Cli, command
 from swampsync.cli.namespace import warn_of_underscore
 from swampsync.errors import printable
 
+if TYPE_CHECKING:
+    from swampsync.repo.overdue import Overdue
+
 
 @command
 def status(
     cli: Cli,
     max_age: Annotated[
-        str | None, typer.Option("--max-age", metavar="DURATION", help="Exit 1 if the last sync is longer ago (1h).")
+        str | None,
+        typer.Option(
+            "--max-age",
+            metavar="AGE",
+            help="For monitoring: exit 1 if something is older (30s, 5m, 1h, 2d): the last sync of this namespace or of"
+            " one that is followed, what is pending, what could not be transferred.",
+        ),
     ] = None,
 ) -> int:
-    """Show where data lives, whether it can be reached, and what is not published yet."""
+    """Show where data lives, whether it can be used, what is not published yet, and what others published since.
+
+    A bucket is asked two questions, one more if something is new, and one for each followed namespace.
+    """
+    from swampsync.cli.ages import parse_age
+
+    allowed = None if max_age is None else parse_age(max_age, option="--max-age")
+    overdue: list[Overdue] = []
     with cli.repo() as repo:
-        health = repo.datastore.health()
-        sync = repo.synchroniser.status() if repo.config.is_remote else None
-        followed = repo.synchroniser.followed() if repo.config.is_remote else ()
-    is_stale, stale = False, []
-    if max_age is not None and sync is not None:
-        from swampsync.artifacts.lifetimes import parse_duration
+        standing = repo.datastore.standing()
+        now = repo.clock.now()
+    document = standing.to_json()
+    if allowed is not None:
+        from swampsync.repo.overdue import find_overdue
 
-        allowed = parse_duration(max_age).total_seconds()
-        ages = [("", sync.age_seconds), *((f.namespace, f.age_seconds) for f in followed)]
-        stale = [name for name, age in ages if age is None or age > allowed]
-        is_stale = bool(stale)
+        overdue = find_overdue(standing, max_age_seconds=allowed, now=now)
+        document["maxAge"] = {"seconds": allowed, "exceeded": [one.to_json() for one in overdue]}
     if cli.console.is_json:
-        others = [f.to_json() for f in followed]
-        cli.console.document(
-            health.to_json() | ({} if sync is None else {"sync": sync.to_json() | {"followed": others}})
-        )
-        return int(is_stale)
-    cli.console.line("Datastore Status")
-    for label, value in health.lines():
-        cli.console.line(printable(f"  {label + ':':<11}{value}"))
-    if sync is not None:
-        from swampsync.cli.sync_output import show_status
+        cli.console.document(document)
+    else:
+        from swampsync.cli.status_output import show_overdue, show_standing
 
-        show_status(cli.console, sync)
-    if followed:
-        from swampsync.cli.following import show_followed
-
-        show_followed(cli.console, followed)
-    if is_stale:
-        whose = ", ".join(name or "this namespace" for name in stale)
-        cli.console.warn(f"the last sync is longer ago than {max_age} for {whose}: swamp datastore sync")
-    return int(is_stale)
+        show_standing(cli.console, standing)
+        show_overdue(cli.console, overdue, max_age=max_age or "")
+    return 1 if overdue else 0
 
 
 @command

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from swampsync.cli.ages import format_age
 from swampsync.cli.command import Cli, command
 from swampsync.cli.completing import complete_namespace
 from swampsync.cli.console import Console
@@ -42,18 +43,30 @@ def follow(
         cli.console.line("The datastore is a directory: every namespace is read as it lies, none has to be followed.")
         return
     cli.console.line(_TITLES[report.mode] + (":" if report.namespaces else ""))
-    show_followed(cli.console, report.namespaces, label="")
+    show_followed(cli.console, report.namespaces)
     for name in report.dropped:
         cli.console.line(printable(f"  {name} is followed no longer; what was catalogued of it stays as it is"))
 
 
-def show_followed(console: Console, followed: Iterable[FollowedNamespace], *, label: str = "Follows:   ") -> None:
-    """Show how followed namespaces stand, a line each."""
+def show_followed(
+    console: Console,
+    followed: Iterable[FollowedNamespace],
+    *,
+    label: str = "",
+    behind: Callable[[str], str] = lambda _namespace: "",
+) -> None:
+    """Show how followed namespaces stand, a line each.
+
+    Args:
+        console: Where.
+        followed: Which.
+        label: Put before each.
+        behind: Says how far the log of one has gone on since.
+    """
     for one in followed:
-        at = (
-            "never looked at"
-            if one.synced_at is None
-            else f"looked at {one.synced_at[:19]}Z ({one.age_seconds:.0f} s ago)"
-        )
+        at = "never looked at" if one.age_seconds is None else f"looked at {format_age(one.age_seconds)} ago"
         problem = f"; could not be read by the last sync: {one.problem}" if one.problem else ""
-        console.line(printable(f"  {label}{one.namespace}, commit {one.seq}, {at}{problem}"))
+        news = behind(one.namespace)
+        console.line(
+            printable(f"  {label}{one.namespace}, commit {one.seq}, {at}{f'; {news}' if news else ''}{problem}")
+        )

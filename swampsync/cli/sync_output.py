@@ -1,4 +1,4 @@
-"""What `datastore sync` and `datastore status` show to a person."""
+"""What `datastore sync` shows to a person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from swampsync.repo.sync_report import SyncReport
     from swampsync.sync.push_plan import PushPlan
     from swampsync.sync.scan_plan import Scanned
-    from swampsync.sync.status import SyncStatus
 
 _SHOWN: Final = 50
 
@@ -100,23 +99,3 @@ def show_plan(console: Console, plan: PushPlan) -> None:
         console.line(printable(f"  {entry.op.value:<6}  {entry.path}"))
     if len(plan.entries) > _SHOWN:
         console.line(f"  and {len(plan.entries) - _SHOWN:,} more")
-
-
-def show_status(console: Console, status: SyncStatus) -> None:
-    """Show how a clone stands to its bucket."""
-    at = "never" if status.synced_at is None else f"{status.synced_at[:19]}Z ({status.age_seconds or 0:.0f} s ago)"
-    pending = f"{count(status.pending_puts, 'file')}, {count(status.pending_removals, 'removal')}"
-    not_here = f", {status.not_here:,} of them not fetched" if status.not_here else ""
-    for label, value in (
-        ("Commit", f"{status.seq}, looked at {at}"),
-        ("Files", f"{status.files:,}{not_here}"),
-        ("Pending", pending),
-    ):
-        console.line(f"  {label + ':':<11}{value}")
-    for path in status.conflicts:
-        console.line(printable(f"  Conflict:  {path}"))
-    for path in status.kept_aside:
-        console.line(printable(f"  Kept:      .swamp/kept-aside/{path}"))
-    for letter in status.dead_letters:
-        attempts = count(letter.attempts, "attempt")
-        console.line(printable(f"  Failed:    {letter.path}: {letter.last_error} ({attempts}, last {letter.last_at})"))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from swampsync.repo.setup_filesystem import DirectoryChoice, SetupResult
     from swampsync.repo.setup_preview import SetupPreview
     from swampsync.repo.setup_s3 import BucketSetup
+    from swampsync.repo.standing import Standing
 
 Progress = Callable[[int, int | None], None]
 
@@ -29,6 +30,12 @@ class Datastore:
     def health(self) -> Health:
         """Say whether the datastore can be used now, and how fast it answers."""
         return read_health(self._parts)
+
+    def standing(self) -> Standing:
+        """Say also how far the clone of a bucket is behind, and what it has not published: see `standing`."""
+        from swampsync.repo.standing import read_standing
+
+        return read_standing(self._parts)
 
     def probe(self, *, is_quick: bool = False, on_check: Callable[[str], None] | None = None) -> DoctorReport:
         """Prove on the datastore itself that it keeps its promises, under scratch names that are removed again.

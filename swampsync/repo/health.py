@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,24 @@ from swampsync.repo.parts import Parts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """Whether the datastore can be written to."""
+    """Whether the datastore can be used.
+
+    Args:
+        type: The kind of datastore, as configured.
+        path: Where it is, as people write it.
+        is_healthy: Whether it can be used now.
+        message: That in a sentence.
+        problem: What went wrong; `None` if nothing did.
+        latency_ms: Of one question.
+        directories: What of a repo lies there.
+        exclude: The patterns of what does not.
+    """
 
     type: str
     path: str
     is_healthy: bool
     message: str
+    problem: str | None
     latency_ms: float
     directories: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -44,8 +57,13 @@ class Health:
         return lines + ([("Exclude", ", ".join(self.exclude))] if self.exclude else [])
 
 
-def read_health(parts: Parts) -> Health:
-    """Create and remove a small file in a directory, as swamp does, or list in a bucket; and time it."""
+def read_health(parts: Parts, *, probe: Callable[[], str | None] | None = None) -> Health:
+    """Create and remove a small file in a directory, as swamp does, or list in a bucket; and time it.
+
+    Args:
+        parts: Of the repo.
+        probe: What to time in a bucket once it has answered; returns what went wrong.
+    """
     place = parts.datastore_place
     start = parts.world.clock.uptime()
     if parts.config.is_remote:
@@ -55,7 +73,7 @@ def read_health(parts: Parts) -> Health:
         if problem is None:
             # The first request also loaded the client and opened the connection; the second one tells the latency.
             start = parts.world.clock.uptime()
-            problem = reach_bucket(parts)
+            problem = reach_bucket(parts) if probe is None else probe()
     else:
         kind, problem = "Filesystem datastore", _touch(parts)
     latency = parts.world.clock.uptime() - start
@@ -64,6 +82,7 @@ def read_health(parts: Parts) -> Health:
         path=place,
         is_healthy=problem is None,
         message=f"{kind} at {place} is healthy" if problem is None else f"{kind} at {place}: {problem}",
+        problem=problem,
         latency_ms=latency * 1000,
         directories=parts.layout.subdirs,
         exclude=parts.config.exclude,

@@ -25,6 +25,7 @@ class SyncStatus:
         synced_at: When the log was last looked at; `None` for never.
         age_seconds: How long ago that is.
         pending: What is to be published.
+        pending_age_seconds: How long the oldest of it waits; `None` if nothing does.
         conflicts: Copies that lie beside somebody else's content.
         kept_aside: Files that the log does not know, as paths below `.swamp/kept-aside`.
         dead_letters: What could not be transferred.
@@ -37,6 +38,7 @@ class SyncStatus:
     synced_at: str | None
     age_seconds: float | None
     pending: tuple[PendingEntry, ...]
+    pending_age_seconds: float | None
     conflicts: tuple[str, ...]
     kept_aside: tuple[str, ...]
     dead_letters: tuple[DeadLetter, ...]
@@ -81,12 +83,16 @@ def read_sync_status(clone: Clone) -> SyncStatus:
     with state.database.read() as connection:
         sql = "SELECT path FROM files WHERE namespace = ? AND path LIKE '%.conflict-%' ORDER BY path"
         conflicts = tuple(path for (path,) in connection.execute(sql, (namespace,)))
+    now = clone.clock.now()
+    pending = tuple(PendingWork(state, namespace, clock=clone.clock).entries())
+    oldest = min((parse_timestamp(entry.at) for entry in pending), default=None)
     return SyncStatus(
         namespace=namespace,
         seq=0 if position is None else position.seq,
         synced_at=at,
-        age_seconds=None if at is None else (clone.clock.now() - parse_timestamp(at)).total_seconds(),
-        pending=tuple(PendingWork(state, namespace, clock=clone.clock).entries()),
+        age_seconds=None if at is None else (now - parse_timestamp(at)).total_seconds(),
+        pending=pending,
+        pending_age_seconds=None if oldest is None else (now - oldest).total_seconds(),
         conflicts=conflicts,
         kept_aside=tuple(
             _walk(clone.disk, clone.layout.local_path(KEPT_ASIDE, *filter(None, (namespace,))), prefix="")
