@@ -27,6 +27,9 @@ import pytest
 from swampsync.backends.s3 import S3Store
 from swampsync.backends.s3_keys import S3Keys
 from swampsync.testing.s3_side_channel import S3Server
+from tests.surroundings import clean_environment, let_children_be_signalled
+
+__all__ = ["clean_environment"]
 
 SERVERS = Path(__file__).parent / "servers"
 REQUIRABLE = frozenset({"rgw", "moto", "rclone", "endpoint"})
@@ -48,6 +51,7 @@ _RGW_DIRECTORY = pytest.StashKey[str]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Decide where the gateway's data lies, once for all workers; refuse to require what nobody knows."""
+    let_children_be_signalled()
     unknown = sorted(REQUIRED - REQUIRABLE)
     if unknown:
         # A slip in the name would otherwise let the tests be skipped that were to be required.
@@ -82,17 +86,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(900))
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Remove every SWAMP_ and AWS_ variable and point the home directory at an empty one."""
-    for name in list(os.environ):
-        if name.startswith(("SWAMP_", "AWS_")):
-            monkeypatch.delenv(name)
-    home = tmp_path_factory.getbasetemp() / "home"
-    home.mkdir(exist_ok=True)
-    monkeypatch.setenv("HOME", str(home))
 
 
 # --- servers -----------------------------------------------------------------------------------------------

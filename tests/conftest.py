@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import gc
 from pathlib import Path
 
 import pytest
+
+from tests.surroundings import clean_environment, let_children_be_signalled
+
+__all__ = ["clean_environment"]
+
+HERE = Path(__file__).parent
 
 # What `make integration` runs besides `integration/`, so that `make test` stays under a minute on two cores.
 EXTENDED = frozenset(
@@ -61,25 +67,36 @@ EXTENDED = frozenset(
 SOAK = frozenset({"conformance/test_object_store_s3.py"})
 
 
+def pytest_configure() -> None:
+    let_children_be_signalled()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files unread of which `make test` or `make integration` would run nothing."""
+    if collection_path.suffix != ".py" or not collection_path.is_relative_to(HERE):
+        return None
+    path = collection_path.relative_to(HERE).as_posix()
+    wanted: str = config.option.markexpr
+    if ("not soak" in wanted and path in SOAK) or ("not extended" in wanted and path in EXTENDED):
+        return True
+    if wanted.startswith("extended") and path not in EXTENDED and not path.endswith("conftest.py"):
+        return True
+    return None
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of cycles pass over what was imported and collected: it all stays, and it is much."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the files named above."""
-    here = Path(__file__).parent
     for item in items:
-        if not item.path.is_relative_to(here):
+        if not item.path.is_relative_to(HERE):
             continue
-        path = item.path.relative_to(here).as_posix()
+        path = item.path.relative_to(HERE).as_posix()
         if path in EXTENDED:
             item.add_marker(pytest.mark.extended)
         elif path in SOAK:
             item.add_marker(pytest.mark.soak)
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Remove every SWAMP_ and AWS_ variable and point the home directory at an empty one."""
-    for name in list(os.environ):
-        if name.startswith(("SWAMP_", "AWS_")):
-            monkeypatch.delenv(name)
-    home = tmp_path_factory.getbasetemp() / "home"
-    home.mkdir(exist_ok=True)
-    monkeypatch.setenv("HOME", str(home))

@@ -61,5 +61,5 @@ def test_every_hint_names_a_command_that_exists() -> None:
             named = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", command.partition(" -- ")[0]))
             section = options.get(known) or options.get(("datastore", *known)) or options[known[1:]]
             wrong += [(where, f"{' '.join(known)} {option}") for option in sorted(named - section)]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert checked > 50

@@ -1,4 +1,4 @@
-"""What holds for every module of the package; a rule is one test, which names every line that breaks it."""
+"""What holds for every module of the package; a rule is one test, whose message names every line that breaks it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_imports_point_down() -> None:
                 continue
             if room == "testing" or LEVEL.get(room, len(ROOMS)) >= LEVEL[own]:
                 wrong.append(f"{path}:{line}: {own} imports {name} of {room}")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_every_module_belongs_to_a_room() -> None:
@@ -142,7 +142,7 @@ def test_library_is_silent() -> None:
             for line, used in source.attributes
             if used in BANNED_ATTRIBUTES and line not in source.defaults
         ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_rules_see_the_package() -> None:
