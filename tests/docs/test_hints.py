@@ -49,17 +49,18 @@ def _texts(node: ast.expr) -> list[str]:
 def test_every_hint_names_a_command_that_exists() -> None:
     """Words after `swamp` in a hint are a command, and its options are in the reference."""
     options = options_of_commands()
-    checked, wrong = 0, []
+    checked = 0
+    wrong: list[str] = []
     for text, where in hints().items():
         for command in re.findall(r"(?:^|[ (`])swamp ([a-z][^;,)`]*)", text):
             words = tuple(command.split())
             known = next((words[:n] for n in (3, 2, 1) if words[:n] in COMMANDS), None)
             if known is None:
-                wrong.append((where, command))
+                wrong.append(f"{where}: {command}")
                 continue
             checked += 1
             named = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", command.partition(" -- ")[0]))
             section = options.get(known) or options.get(("datastore", *known)) or options[known[1:]]
-            wrong += [(where, f"{' '.join(known)} {option}") for option in sorted(named - section)]
+            wrong += [f"{where}: {' '.join(known)} {option}" for option in sorted(named - section)]
     assert not wrong, "\n".join(wrong)
     assert checked > 50
