@@ -1,9 +1,10 @@
 """One process that takes a lock again and again and writes into a history while it holds it.
 
-    python integration/locks/lock_worker.py '{"number": 1, "acquisitions": 200, …}'
+    python -m integration.locks.lock_worker '{"number": 1, "acquisitions": 200, …}'
 
 Every write is preceded by `check`, as every writing command does, and is one line appended to the history, so that
-the file system orders them. Some workers pretend to run on other hosts, with wall clocks that are days apart.
+the file system orders them. Some workers pretend to run on other hosts, with wall clocks that are days apart. A worker
+that is told to `let_in` has a lock that is broken on purpose: the checker must find out.
 """
 
 from __future__ import annotations
@@ -13,8 +14,13 @@ import os
 import random
 import sys
 import uuid
+from collections.abc import Hashable
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from integration.locks.lock_history import LOST, RELEASED, TAKEN, TOOK, WRITTEN, HistoryFile
+from swampsync.backends.prefixed import Prefixed
+from swampsync.backends.retrying import Retrying
 from swampsync.backends.s3_keys import S3Keys
 from swampsync.clock import SystemClock, spawn_daemon
 from swampsync.disk import LocalDisk
@@ -23,13 +29,17 @@ from swampsync.locks.directory import DirectoryLeaseStore
 from swampsync.locks.identity import make_holder
 from swampsync.locks.keeper import KeeperParts, LeaseKeeper
 from swampsync.locks.kept import KeptLease
+from swampsync.locks.lease import Lease, LockRecord, Sight
 from swampsync.locks.object_store import ObjectLeaseStore
 from swampsync.locks.process_table import LinuxProcessTable
 from swampsync.locks.store import LeaseStore
 from swampsync.locks.timing import LockTiming
+from swampsync.namespace import Namespace
 
-STEPS = 2
-LONG_HOLD_SECONDS = 0.8
+# Longer than a heartbeat, so rare that all of them together stay within seconds.
+LONG_HOLDS, LONG_HOLD_SECONDS = 0.005, 0.8
+SHORT_HOLDS, SHORT_HOLD_SECONDS = 0.4, 0.015
+NAMESPACE = Namespace.parse("infra")
 
 
 class SkewedClock(SystemClock):
@@ -51,14 +61,83 @@ class OtherHost(LinuxProcessTable):
         self.__dict__["boot_id"] = name
 
 
-class History:
-    def __init__(self, path: str, number: int) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        self._number = number
+class LeakyStore:
+    """A lock that is broken on purpose: some who find it held are let in all the same, and nobody notices.
 
-    def append(self, event: str, lease: KeptLease, began: float, now: float) -> None:
-        line = {"event": event, "worker": self._number, "nonce": lease.nonce, "began": began, "at": now}
-        os.write(self._descriptor, json.dumps(line).encode() + b"\n")
+    Whoever is let in leaves the lock alone, so the real holder's checks succeed, and so do the other one's.
+
+    Args:
+        store: The lock as it should be.
+        share: Of those that find the lock held at their first try, how many are let in.
+        rng: Chooses them.
+    """
+
+    def __init__(self, store: LeaseStore, *, share: float, rng: random.Random) -> None:
+        self._store = store
+        self._share = share
+        self._rng = rng
+        self._let_in: dict[str, bool] = {}
+
+    def try_acquire(self, key: str, record: LockRecord) -> Lease | Sight:
+        found = self._store.try_acquire(key, record)
+        if isinstance(found, Lease) or record.nonce in self._let_in:
+            return found
+        self._let_in[record.nonce] = self._rng.random() < self._share
+        return Lease(key, record) if self._let_in[record.nonce] else found
+
+    def glance(self, key: str) -> Hashable:
+        return self._store.glance(key)
+
+    def take_over(self, sight: Sight, record: LockRecord) -> Lease | None:
+        return self._store.take_over(sight, record)
+
+    def renew(self, lease: Lease, acquired_at: str) -> Lease:
+        return lease if self._let_in.get(lease.nonce) else self._store.renew(lease, acquired_at)
+
+    def verify(self, lease: Lease) -> None:
+        if not self._let_in.get(lease.nonce):
+            self._store.verify(lease)
+
+    def release(self, lease: Lease, *, is_valid: bool) -> bool:
+        return bool(self._let_in.get(lease.nonce)) or self._store.release(lease, is_valid=is_valid)
+
+    def abandon(self, key: str, nonce: str) -> None:
+        self._store.abandon(key, nonce)
+
+    def inspect(self, key: str) -> Sight | None:
+        return self._store.inspect(key)
+
+    def remove(self, sight: Sight) -> bool:
+        return self._store.remove(sight)
+
+
+class Hold:
+    """One acquisition, and what it writes.
+
+    Args:
+        lease: What was taken.
+        history: Where to write.
+        clock: Tells how long each step takes.
+    """
+
+    def __init__(self, lease: KeptLease, history: HistoryFile, clock: SystemClock) -> None:
+        self._lease = lease
+        self._history = history
+        self._clock = clock
+        self._counter = 0
+
+    def write(self, event: str) -> None:
+        """Check, write, and tell how long that took."""
+        nonce, began = self._lease.nonce, self._clock.uptime()
+        try:
+            self._lease.check()
+        except LeaseLost:
+            # Told of the last line, so that nobody takes this process for a holder.
+            self._history.append(LOST, nonce, self._counter - 1)
+            raise
+        self._history.append(event, nonce, self._counter, at=self._clock.uptime())
+        self._history.append(TOOK, nonce, self._counter, seconds=self._clock.uptime() - began)
+        self._counter += 1
 
 
 def work(settings: dict[str, object]) -> int:
@@ -84,20 +163,30 @@ def work(settings: dict[str, object]) -> int:
         rng=rng,
         timing=timing,
     )
-    keeper = LeaseKeeper(make_store(settings, parts), parts)
-    history = History(str(settings["history"]), number)
+    store = make_store(settings, parts)
+    if let_in := float(str(settings["let_in"])):
+        store = LeakyStore(store, share=let_in, rng=rng)
+    keeper = LeaseKeeper(store, parts)
+    history = HistoryFile(str(settings["history"]), worker=number, host=processes.hostname)
     done = 0
+    # Ready; whoever starts first waits for the others, so that there is somebody to wait for.
+    print(done, flush=True)
+    while not Path(str(settings["go"])).exists():
+        clock.sleep(0.01)
     while done < int(str(settings["acquisitions"])):
         try:
             with keeper.acquire(str(settings["key"]), command="history") as lease:
-                for step in range(STEPS):
-                    began = clock.uptime()
-                    lease.check()
-                    history.append("write", lease, began, clock.uptime())
-                    history.append("written", lease, began, clock.uptime())
-                    if step == 0 and rng.random() < 0.01:
-                        clock.sleep(LONG_HOLD_SECONDS)
-                done += 1
+                hold = Hold(lease, history, clock)
+                hold.write(TAKEN)
+                hold.write(WRITTEN)
+                dice = rng.random()
+                if dice < LONG_HOLDS:
+                    clock.sleep(LONG_HOLD_SECONDS)
+                elif dice < LONG_HOLDS + SHORT_HOLDS:
+                    clock.sleep(rng.uniform(0, SHORT_HOLD_SECONDS))
+                hold.write(WRITTEN)
+                hold.write(RELEASED)
+            done += 1
         except LeaseLost:
             continue
         except (LockTimeout, Unavailable) as error:
@@ -122,7 +211,9 @@ def make_store(settings: dict[str, object], parts: KeeperParts) -> LeaseStore:
     from swampsync.testing.s3_side_channel import S3Server  # noqa: PLC0415 -- a directory needs no S3 library
 
     server = S3Server(bucket["name"], bucket["endpoint"], S3Keys(bucket["access_key_id"], bucket["secret"]))
-    return ObjectLeaseStore(server.store(bucket["bucket"], bucket["prefix"]))
+    # As `swampsync.repo.remote` puts it together.
+    patient = Retrying(server.store(bucket["bucket"], bucket["prefix"]), clock=parts.clock, rng=parts.rng)
+    return ObjectLeaseStore(Prefixed(patient, NAMESPACE))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,154 @@
+"""The checker of histories, on histories written by hand."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from integration.locks.lock_history import (
+    LOST,
+    RELEASED,
+    TAKEN,
+    TOOK,
+    WRITTEN,
+    Claim,
+    HistoryFile,
+    Kill,
+    count_in_doubt,
+    find_killed_holds,
+    find_malformed,
+    find_overlaps,
+    find_slow_heals,
+    parse_lines,
+    read_history,
+    read_last_claim,
+)
+
+SAFE = 0.75
+EVENTS = (TAKEN, WRITTEN, RELEASED)
+
+
+def write_history(order: str, **took: float) -> list[Claim]:
+    """Make the history of holds named by letters, one line a letter; each is `taken`, `written`, `released`.
+
+    An upper-case letter is a line that took as long as `took` says of its hold, or whose process was killed.
+    """
+    claims = list[Claim]()
+    for at, letter in enumerate(order):
+        nonce = letter.lower()
+        counter = sum(claim.nonce == nonce for claim in claims)
+        seconds = took.get(nonce) if letter.isupper() else 0.01
+        claims.append(
+            Claim(
+                event=EVENTS[counter],
+                nonce=nonce,
+                counter=counter,
+                worker=ord(nonce) - ord("a"),
+                host=nonce,
+                pid=ord(nonce),
+                at=float(at),
+                took=seconds,
+            )
+        )
+    return claims
+
+
+@pytest.mark.parametrize("order", sorted({"".join(order) for order in itertools.permutations("aaabbb")}))
+def test_every_interleaving_of_two_holds_is_found(order: str) -> None:
+    """Of all orders of two holds' lines, only the two in which one follows the other are none of an overlap."""
+    expected = 0 if order in {"aaabbb", "bbbaaa"} else 1
+    assert len(find_overlaps(write_history(order), safe_seconds=SAFE)) == expected
+
+
+@pytest.mark.parametrize("order", ["abba", "aba", "aabab", "aabcccbb", "abcccab", "aaabcccb"])
+def test_overlap_of_cut_or_nested_holds_is_found(order: str) -> None:
+    """A hold that lies within another one, or was cut, is found as well."""
+    assert find_overlaps(write_history(order), safe_seconds=SAFE) != []
+
+
+def test_holds_that_were_cut_and_followed_are_no_overlap() -> None:
+    """A holder that was killed or noticed its loss writes no more, so its successor overlaps nothing."""
+    assert find_overlaps(write_history("aabccc"), safe_seconds=SAFE) == []
+
+
+def test_line_that_took_too_long_is_counted_not_judged() -> None:
+    """A late line among another hold's lines is in doubt; one line later, with a check between, it is an overlap."""
+    late = write_history("aabbAb", a=3.0)
+    assert (find_overlaps(late, safe_seconds=SAFE), count_in_doubt(late, safe_seconds=SAFE)) == ([], 1)
+    first = write_history("bbAb", a=3.0)
+    assert (find_overlaps(first, safe_seconds=SAFE), count_in_doubt(first, safe_seconds=SAFE)) == ([], 1)
+    again = write_history("abAba", a=3.0)
+    assert len(find_overlaps(again, safe_seconds=SAFE)) == 1
+    assert len(find_overlaps(write_history("aabbAb", a=0.5), safe_seconds=SAFE)) == 1
+
+
+def test_slow_line_among_own_lines_is_not_in_doubt() -> None:
+    """A line that took long while nobody else wrote proves and disproves nothing, and is not counted."""
+    assert count_in_doubt(write_history("aAabbb", a=3.0), safe_seconds=SAFE) == 0
+
+
+def test_line_whose_writer_was_killed_is_in_doubt() -> None:
+    """Nobody knows how long a line took whose writer did not live to tell."""
+    cut = write_history("aabbAb")
+    assert (find_overlaps(cut, safe_seconds=SAFE), count_in_doubt(cut, safe_seconds=SAFE)) == ([], 1)
+
+
+def test_kill_of_a_holder_must_be_followed_in_time() -> None:
+    """A killed holder's successor is late after the limit, and missing if there is none."""
+    claims = write_history("aabbb")
+    kills = [Kill(ord("a"), 1.5)]
+    assert len(find_killed_holds(claims, kills)) == 1
+    assert find_slow_heals(claims, kills, heal_seconds=0.5) == []
+    assert "after 0.5 s" in find_slow_heals(claims, kills, heal_seconds=0.4)[0]
+    assert find_slow_heals(claims[:2], kills, heal_seconds=9)[0].startswith("nobody followed")
+
+
+def test_kill_of_anybody_else_heals_nothing() -> None:
+    """Who had released, had noticed its loss, had been succeeded or had never written was no holder."""
+    released = write_history("aaa")
+    lost = parse_lines([_line(TAKEN, "a", 0, at=0.0), _line(LOST, "a", 0)])
+    succeeded = write_history("aabb")
+    assert lost[0].is_lost
+    for claims, kill in (
+        (released, Kill(97, 5)),
+        (lost, Kill(97, 5)),
+        (succeeded, Kill(97, 5)),
+        (released, Kill(1, 5)),
+    ):
+        assert find_killed_holds(claims, [kill]) == []
+        assert find_slow_heals(claims, [kill], heal_seconds=1) == []
+
+
+def test_malformed_hold_is_found() -> None:
+    """A hold whose lines have a gap, begin late or go on after the release is found."""
+    good = write_history("aaabb")
+    assert find_malformed(good) == []
+    assert len(find_malformed([good[0], *good[2:]])) == 1
+    assert len(find_malformed(good[1:])) == 1
+    after = Claim(event=WRITTEN, nonce="a", counter=3, worker=0, host="a", pid=97, at=9)
+    assert len(find_malformed([*good, after])) == 1
+
+
+def test_history_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """What two files append comes back in their order, with how long each line took, and so does the last line."""
+    path = tmp_path / "history"
+    assert (read_history(path), read_last_claim(path)) == ([], None)
+    one, two = (HistoryFile(str(path), worker=n, host=f"host-{n}") for n in (1, 2))
+    one.append(TAKEN, "x", 0, at=1.0)
+    two.append(TAKEN, "y", 0, at=2.0)
+    one.append(TOOK, "x", 0, seconds=0.25)
+    for counter in range(1, 200):
+        two.append(WRITTEN, "y", counter, at=3.0)
+    claims = read_history(path)
+    assert (claims[0].took, claims[0].host, claims[0].pid, claims[1].took) == (0.25, "host-1", os.getpid(), None)
+    assert read_last_claim(path) == claims[-1]
+    assert len(claims) == 201
+
+
+def _line(event: str, nonce: str, counter: int, **more: float) -> bytes:
+    who = {"worker": 1, "host": nonce, "pid": ord(nonce)}
+    return json.dumps({"event": event, "nonce": nonce, "counter": counter} | who | more).encode()
