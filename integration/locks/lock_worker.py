@@ -39,6 +39,8 @@ from swampsync.namespace import Namespace
 # Longer than a heartbeat, so rare that all of them together stay within seconds.
 LONG_HOLDS, LONG_HOLD_SECONDS = 0.005, 0.8
 SHORT_HOLDS, SHORT_HOLD_SECONDS = 0.4, 0.015
+# Requests take longer than that: somebody must be found within a hold now and then.
+SHORT_BUCKET_HOLD_SECONDS = 0.06
 NAMESPACE = Namespace.parse("infra")
 
 
@@ -183,7 +185,9 @@ def work(settings: dict[str, object]) -> int:
                 if dice < LONG_HOLDS:
                     clock.sleep(LONG_HOLD_SECONDS)
                 elif dice < LONG_HOLDS + SHORT_HOLDS:
-                    clock.sleep(rng.uniform(0, SHORT_HOLD_SECONDS))
+                    clock.sleep(
+                        rng.uniform(0, SHORT_BUCKET_HOLD_SECONDS if "bucket" in settings else SHORT_HOLD_SECONDS)
+                    )
                 hold.write(WRITTEN)
                 hold.write(RELEASED)
             done += 1

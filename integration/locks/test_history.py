@@ -43,6 +43,8 @@ SAFE_SECONDS = 1.5 * HEARTBEAT_SECONDS
 # A stop must fall between a check and its write for that; one line is a hundredth of a hold, and there are six stops.
 MOST_IN_DOUBT = 2
 READY_SECONDS = 60.0
+# In a bucket most of the time goes by between holds, so that some twenty of them pass until one is caught.
+CATCH_SECONDS = 2.0
 # The broken locks: were only half of those let in seen, then none of 120 acquisitions once in 10^8 runs.
 LET_IN = 0.3
 LET_IN_ACQUISITIONS = 15
@@ -110,7 +112,7 @@ class Crowd:
 
     def catch_holder(self) -> int | None:
         """Stop whoever holds the lock and name it; `None` if nobody could be caught."""
-        deadline = CLOCK.uptime() + 0.5
+        deadline = CLOCK.uptime() + CATCH_SECONDS
         while CLOCK.uptime() < deadline:
             claim = read_last_claim(self.directory / "history")
             if claim is not None and claim.event != RELEASED and claim.worker not in self.stopped:
