@@ -45,7 +45,9 @@ MOST_IN_DOUBT = 2
 READY_SECONDS = 60.0
 # In a bucket most of the time goes by between holds, so that some twenty of them pass until one is caught.
 CATCH_SECONDS = 2.0
-# The broken locks: were only half of those let in seen, then none of 120 acquisitions once in 10^8 runs.
+# How many of those that find the lock held a broken lock lets in. In a bucket most of them find a lock whose holder is
+# giving it back already, and no overlap comes of that.
+LET_IN_BUCKET = 0.9
 LET_IN = 0.3
 LET_IN_ACQUISITIONS = 15
 DAY = 86_400.0
@@ -240,9 +242,9 @@ def test_broken_lock_on_a_directory_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(120)
 def test_broken_lock_in_a_bucket_is_found(tmp_path: Path, s3_server: S3Server, s3_bucket: str) -> None:
-    """The same is seen in a bucket."""
+    """In a bucket the same is seen where nine in ten are let in."""
     settings = in_bucket(s3_server, s3_bucket)
-    _, claims = run_crowd(tmp_path, settings, acquisitions=LET_IN_ACQUISITIONS, let_in=LET_IN)
+    _, claims = run_crowd(tmp_path, settings, acquisitions=LET_IN_ACQUISITIONS, let_in=LET_IN_BUCKET)
     assert find_overlaps(claims, safe_seconds=SAFE_SECONDS) != []
 
 
