@@ -31,7 +31,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 type: setup
-	$(BIN)/mypy swampsync tests
+	$(BIN)/mypy swampsync tests integration
 
 integration: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -127,7 +127,10 @@ def test_signal_while_waiting_leaves_the_holder_alone(place: Place, name: str) -
 @pytest.mark.parametrize("flags", [(), ("--append",)], ids=["put", "append"])
 def test_slow_input_keeps_nobody_waiting(place: Place, flags: tuple[str, ...]) -> None:
     """While a put or an append waits for its input, others write the model; killed, it leaves what the next removes."""
-    staged = lambda: list(place.shared.glob("infra/.staging/*"))  # noqa: E731
+
+    def staged() -> list[Path]:
+        return list(place.shared.glob("infra/.staging/*"))
+
     os.environ["SWAMP_LOCK_TIMEOUT_MS"] = "1"
     try:
         place.run("data", "put", "m", "x", ".swamp.yaml", "--streaming")
