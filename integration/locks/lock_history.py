@@ -5,6 +5,8 @@ named by its nonce. It writes `taken` first, `written` in between and `released`
 after a `check` and each followed by a line that says how long check and write took. From its first to its last line
 the hold claims to be alone; `find_overlaps` reports every two holds of which one wrote between lines of the other.
 
+A worker that is to kill itself while it holds the lock writes a line `killed` first.
+
 A process that stands still between the check and the write may write late (`design/locks.md`, not covered on a
 directory). A line that took longer than what a check promises therefore proves nothing; it is left out, and
 `count_in_doubt` counts those of them that lie among another hold's lines.
@@ -24,9 +26,8 @@ WRITTEN: Final = "written"
 RELEASED: Final = "released"
 LOST: Final = "lost"
 TOOK: Final = "took"
+KILLED: Final = "killed"
 CLAIMS: Final = frozenset({TAKEN, WRITTEN, RELEASED})
-
-_TAIL_BYTES: Final = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """A process that was killed, and the uptime just before."""
+    """A process that was killed.
+
+    Args:
+        pid: Which.
+        at: The uptime just before.
+        nonce: Of the lock that it held, where that is certain.
+    """
 
     pid: int
     at: float
+    nonce: str = ""
 
 
 class HistoryFile:
@@ -88,17 +96,10 @@ def read_history(path: Path) -> list[Claim]:
     return parse_lines(path.read_bytes().splitlines()) if path.exists() else []
 
 
-def read_last_claim(path: Path) -> Claim | None:
-    """Read who wrote last; only the end of the file is looked at."""
-    try:
-        with path.open("rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)
-            file.seek(start)
-            lines = file.read().splitlines()[1 if start else 0 :]
-    except FileNotFoundError:
-        return None
-    claims = parse_lines(lines)
-    return claims[-1] if claims else None
+def read_kills(path: Path) -> list[Kill]:
+    """Read which holders killed themselves."""
+    documents = [json.loads(line) for line in path.read_bytes().splitlines()]
+    return [Kill(line["pid"], line["at"], line["nonce"]) for line in documents if line["event"] == KILLED]
 
 
 def parse_lines(lines: Sequence[bytes]) -> list[Claim]:
@@ -161,20 +162,27 @@ def count_in_doubt(claims: Sequence[Claim], *, safe_seconds: float) -> int:
     return count
 
 
-def find_killed_holds(claims: Sequence[Claim], kills: Sequence[Kill]) -> list[tuple[Kill, int]]:
-    """Find the kills that hit a holder, each with the place of the holder's last line.
+def find_killed_holds(claims: Sequence[Claim], kills: Sequence[Kill]) -> list[tuple[Kill, Claim | None]]:
+    """Find the kills that hit a holder, each with the first line of whoever had the lock next.
 
-    A process that had given the lock back, had noticed its loss, or had been succeeded already, was no holder.
+    A process that had given the lock back, had noticed its loss, or had been succeeded already, was no holder. One that
+    killed itself knew what it held, whether it had written all of its lines or none.
     """
-    last_of = {claim.pid: at for at, claim in enumerate(claims)}
     found = []
     for kill in kills:
-        last = last_of.get(kill.pid)
-        if last is None or claims[last].event == RELEASED or claims[last].is_lost:
+        own = [at for at, claim in enumerate(claims) if kill.nonce in {"", claim.nonce} and claim.pid == kill.pid]
+        if own:
+            last = claims[own[-1]]
+            if last.is_lost or (last.event == RELEASED and not kill.nonce):
+                continue
+            successor = next((c for c in claims[own[-1] + 1 :] if c.event == TAKEN and c.nonce != last.nonce), None)
+            if successor is not None and successor.at < kill.at:
+                continue
+        elif kill.nonce:
+            successor = next((c for c in claims if c.event == TAKEN and c.at >= kill.at), None)
+        else:
             continue
-        successor = _successor(claims, last)
-        if successor is None or successor.at >= kill.at:
-            found.append((kill, last))
+        found.append((kill, successor))
     return found
 
 
@@ -184,12 +192,11 @@ def find_slow_heals(claims: Sequence[Claim], kills: Sequence[Kill], *, heal_seco
     Whoever is killed while it holds the lock has not finished, and is started again: somebody must follow.
     """
     slow = []
-    for kill, last in find_killed_holds(claims, kills):
-        successor = _successor(claims, last)
+    for kill, successor in find_killed_holds(claims, kills):
         if successor is None:
-            slow.append(f"nobody followed {_name(claims[last])}")
+            slow.append(f"nobody followed pid {kill.pid}")
         elif successor.at - kill.at > heal_seconds:
-            slow.append(f"{_name(successor)} followed {_name(claims[last])} after {successor.at - kill.at:.1f} s")
+            slow.append(f"{_name(successor)} followed pid {kill.pid} after {successor.at - kill.at:.1f} s")
     return slow
 
 
@@ -209,11 +216,6 @@ def _spans(placed: Sequence[tuple[int, Claim]]) -> dict[str, tuple[int, int]]:
     for at, claim in placed:
         spans[claim.nonce] = (spans.get(claim.nonce, (at, at))[0], at)
     return spans
-
-
-def _successor(claims: Sequence[Claim], last: int) -> Claim | None:
-    nonce = claims[last].nonce
-    return next((c for c in claims[last + 1 :] if c.event == TAKEN and c.nonce != nonce), None)
 
 
 def _name(claim: Claim) -> str:

@@ -14,10 +14,11 @@ import os
 import random
 import sys
 import uuid
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from integration.locks.hurting import ENTERING, Hurting
 from integration.locks.lock_history import LOST, RELEASED, TAKEN, TOOK, WRITTEN, HistoryFile
 from swampsync.backends.prefixed import Prefixed
 from swampsync.backends.retrying import Retrying
@@ -36,11 +37,9 @@ from swampsync.locks.store import LeaseStore
 from swampsync.locks.timing import LockTiming
 from swampsync.namespace import Namespace
 
-# Longer than a heartbeat, so rare that all of them together stay within seconds.
-LONG_HOLDS, LONG_HOLD_SECONDS = 0.005, 0.8
+# Longer than a heartbeat: once in a hundred holds of every fourth worker, so that all of them together take seconds.
+LONG_HOLD_SECONDS, LONG_HOLD_EVERY, LONG_HOLD_WORKERS = 0.8, 100, 4
 SHORT_HOLDS, SHORT_HOLD_SECONDS = 0.4, 0.015
-# Requests take longer than that: somebody must be found within a hold now and then.
-SHORT_BUCKET_HOLD_SECONDS = 0.06
 NAMESPACE = Namespace.parse("infra")
 
 
@@ -120,13 +119,18 @@ class Hold:
         lease: What was taken.
         history: Where to write.
         clock: Tells how long each step takes.
+        pass_by: Told of every step; may be the end of this process.
     """
 
-    def __init__(self, lease: KeptLease, history: HistoryFile, clock: SystemClock) -> None:
+    def __init__(
+        self, lease: KeptLease, history: HistoryFile, clock: SystemClock, pass_by: Callable[[str, str], None]
+    ) -> None:
         self._lease = lease
         self._history = history
         self._clock = clock
+        self._pass_by = pass_by
         self._counter = 0
+        pass_by(ENTERING, lease.nonce)
 
     def write(self, event: str) -> None:
         """Check, write, and tell how long that took."""
@@ -140,6 +144,7 @@ class Hold:
         self._history.append(event, nonce, self._counter, at=self._clock.uptime())
         self._history.append(TOOK, nonce, self._counter, seconds=self._clock.uptime() - began)
         self._counter += 1
+        self._pass_by(event, nonce)
 
 
 def work(settings: dict[str, object]) -> int:
@@ -150,8 +155,10 @@ def work(settings: dict[str, object]) -> int:
         ttl_seconds=float(str(settings["ttl_seconds"])),
         heartbeat_seconds=float(str(settings["heartbeat_seconds"])),
         wait_seconds=120,
-        retry_base_seconds=0.03 if "bucket" in settings else 0.005,
-        retry_max_seconds=0.2 if "bucket" in settings else 0.1,
+        # In a bucket every look is a request, and the holder's own requests wait behind it: seven that look more often
+        # than five times a second make up most of what the server does, and the run takes twice as long.
+        retry_base_seconds=0.2 if "bucket" in settings else 0.005,
+        retry_max_seconds=0.3 if "bucket" in settings else 0.1,
     )
     host = str(settings["host"])
     processes = OtherHost(host) if host else LinuxProcessTable(LocalDisk())
@@ -170,24 +177,26 @@ def work(settings: dict[str, object]) -> int:
         store = LeakyStore(store, share=let_in, rng=rng)
     keeper = LeaseKeeper(store, parts)
     history = HistoryFile(str(settings["history"]), worker=number, host=processes.hostname)
-    done = 0
+    hurting = Hurting(settings["hurts"], history)  # type: ignore[arg-type]
     # Ready; whoever starts first waits for the others, so that there is somebody to wait for.
+    done = int(str(settings["done"]))
+
+    def pass_by(step: str, nonce: str) -> None:
+        hurting.pass_by(step, nonce, acquisition=done, at=clock.uptime())
+
     print(done, flush=True)
     while not Path(str(settings["go"])).exists():
         clock.sleep(0.01)
     while done < int(str(settings["acquisitions"])):
         try:
             with keeper.acquire(str(settings["key"]), command="history") as lease:
-                hold = Hold(lease, history, clock)
+                hold = Hold(lease, history, clock, pass_by)
                 hold.write(TAKEN)
                 hold.write(WRITTEN)
-                dice = rng.random()
-                if dice < LONG_HOLDS:
+                if done % LONG_HOLD_EVERY == LONG_HOLD_EVERY // 2 and number % LONG_HOLD_WORKERS == 0:
                     clock.sleep(LONG_HOLD_SECONDS)
-                elif dice < LONG_HOLDS + SHORT_HOLDS:
-                    clock.sleep(
-                        rng.uniform(0, SHORT_BUCKET_HOLD_SECONDS if "bucket" in settings else SHORT_HOLD_SECONDS)
-                    )
+                elif rng.random() < SHORT_HOLDS:
+                    clock.sleep(rng.uniform(0, SHORT_HOLD_SECONDS))
                 hold.write(WRITTEN)
                 hold.write(RELEASED)
             done += 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration.locks.lock_history import (
+    KILLED,
     LOST,
     RELEASED,
     TAKEN,
@@ -25,7 +26,7 @@ from integration.locks.lock_history import (
     find_slow_heals,
     parse_lines,
     read_history,
-    read_last_claim,
+    read_kills,
 )
 
 SAFE = 0.75
@@ -107,6 +108,25 @@ def test_kill_of_a_holder_must_be_followed_in_time() -> None:
     assert find_slow_heals(claims[:2], kills, heal_seconds=9)[0].startswith("nobody followed")
 
 
+@pytest.mark.parametrize("order", ["bbbaccc", "bbbaaaccc", "bbbccc"], ids=["taken", "released", "entering"])
+def test_holder_that_killed_itself_counts_wherever_it_was(order: str) -> None:
+    """Whoever says that it had the lock is a killed holder, after its first line, its last, or before any."""
+    claims = write_history(order)
+    at = order.index("c") - 0.5
+    kills = [Kill(ord("a"), at, "a")]
+    ((_, successor),) = find_killed_holds(claims, kills)
+    assert successor is not None
+    assert (successor.event, successor.nonce, successor.at) == (TAKEN, "c", at + 0.5)
+    assert find_slow_heals(claims, kills, heal_seconds=0.5) == []
+    assert len(find_slow_heals(claims, kills, heal_seconds=0.4)) == 1
+    assert find_slow_heals([c for c in claims if c.nonce != "c"], kills, heal_seconds=9) == ["nobody followed pid 97"]
+
+
+def test_holder_that_was_succeeded_before_it_killed_itself_does_not_count() -> None:
+    """A hold that had ended for others already is nothing that anybody has to heal."""
+    assert find_killed_holds(write_history("abbb"), [Kill(ord("a"), 2.5, "a")]) == []
+
+
 def test_kill_of_anybody_else_heals_nothing() -> None:
     """Who had released, had noticed its loss, had been succeeded or had never written was no holder."""
     released = write_history("aaa")
@@ -134,19 +154,18 @@ def test_malformed_hold_is_found() -> None:
 
 
 def test_history_is_read_as_it_was_written(tmp_path: Path) -> None:
-    """What two files append comes back in their order, with how long each line took, and so does the last line."""
+    """What two files append comes back in their order, with how long each line took, and so do the kills."""
     path = tmp_path / "history"
-    assert (read_history(path), read_last_claim(path)) == ([], None)
+    assert read_history(path) == []
     one, two = (HistoryFile(str(path), worker=n, host=f"host-{n}") for n in (1, 2))
     one.append(TAKEN, "x", 0, at=1.0)
     two.append(TAKEN, "y", 0, at=2.0)
     one.append(TOOK, "x", 0, seconds=0.25)
-    for counter in range(1, 200):
-        two.append(WRITTEN, "y", counter, at=3.0)
+    two.append(KILLED, "y", -1, at=3.0)
     claims = read_history(path)
+    assert [(claim.nonce, claim.event) for claim in claims] == [("x", TAKEN), ("y", TAKEN)]
     assert (claims[0].took, claims[0].host, claims[0].pid, claims[1].took) == (0.25, "host-1", os.getpid(), None)
-    assert read_last_claim(path) == claims[-1]
-    assert len(claims) == 201
+    assert read_kills(path) == [Kill(os.getpid(), 3.0, "y")]
 
 
 def _line(event: str, nonce: str, counter: int, **more: float) -> bytes:
