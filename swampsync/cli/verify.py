@@ -48,12 +48,17 @@ def verify(
 def _repair(cli: Cli, *, reads_content: bool, is_dry_run: bool, is_confirmed: bool) -> int:
     console = cli.console
     with cli.repo() as repo:
-        plan = repo.verifier.plan_repair()
+        with console.progress("Verifying") as bar:
+            # A repair reads contents when it is done; what they hold is nothing that it could mend.
+            plan, before = repo.verifier.plan_repair(reads_content=reads_content and is_dry_run, progress=bar)
         if is_dry_run:
             if console.is_json:
-                console.document({"namespace": repo.namespace.name, "dryRun": True, "repair": plan.to_json()})
-            else:
-                console.line(_describe(plan, "Would"))
+                console.document(before.to_json() | {"dryRun": True, "repair": plan.to_json()})
+                return 0
+            _show(console, before)
+            console.line(_describe(plan, "A repair would"))
+            if plan.is_empty and before.problems:
+                console.note(_advice_afterwards(before))
             return 0
         if not plan.is_empty and not console.is_json and not is_confirmed:
             console.note(_describe(plan, "A repair would"))
@@ -117,8 +122,6 @@ def _advice(report: VerifyReport) -> str:
     from swampsync.log.verify import ProblemKind
     from swampsync.repo.verify_report import MENDABLE
 
-    if report.has(ProblemKind.COPY_CHANGED) and all(p.kind is ProblemKind.COPY_CHANGED for p in report.problems):
-        return "To take in what was changed in the local copy: swamp datastore sync --scan"
     if any(p.kind in MENDABLE or p.kind is ProblemKind.OBJECT_MISSING for p in report.problems):
         return "What can be done about it: swamp datastore verify --repair --dry-run"
     return _advice_afterwards(report)
@@ -127,6 +130,8 @@ def _advice(report: VerifyReport) -> str:
 def _advice_afterwards(report: VerifyReport) -> str:
     from swampsync.log.verify import ProblemKind
 
+    if all(problem.kind is ProblemKind.COPY_CHANGED for problem in report.problems):
+        return "To take in what was changed in the local copy: swamp datastore sync --scan"
     if report.has(ProblemKind.LOG_REPLACED):
         return (
             "Its newest commits were removed, or it is another log: swamp datastore sync takes it as it is,"

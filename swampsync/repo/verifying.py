@@ -38,8 +38,8 @@ class Verifier(Protocol):
         """Look at everything; changes nothing but this repo's own databases."""
         ...
 
-    def plan_repair(self) -> Repair:
-        """Say what a repair would do."""
+    def plan_repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
+        """Say what a repair would do, and what is wrong."""
         ...
 
     def repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
@@ -131,16 +131,21 @@ class BucketVerifier:
 
     # --- repair ------------------------------------------------------------------------------------
 
-    def plan_repair(self) -> Repair:
-        """Say what a repair would do; writes nothing to the bucket.
+    def plan_repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
+        """Say what a repair would do, and what is wrong; writes nothing to the bucket.
 
         Where commits must be rebuilt, objects and this clone can be compared only after that.
+
+        Args:
+            reads_content: Whether to read every object too; other bytes than named are told, and cannot be mended.
+            progress: Told how many objects, or files of the copy, were looked at.
 
         Raises:
             Refused: The listing is not complete, or two readable commits contradict each other.
             UnknownFormat: Part of the log can be read by a newer version only.
         """
-        return self._plan_repair(*self._verify())
+        report, head = self._verify(reads_content=reads_content, progress=progress)
+        return self._plan_repair(report, head), report
 
     def _plan_repair(self, report: VerifyReport, head: NamespaceState | None) -> Repair:
         syncer = self._syncer

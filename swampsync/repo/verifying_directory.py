@@ -43,9 +43,10 @@ class DirectoryVerifier:
             is_content_read=True,
         )
 
-    def plan_repair(self) -> Repair:
-        """Say whether the catalog would be made anew; damaged content stays as it is."""
-        return Repair(rebuilds_catalog=self.verify().has(ProblemKind.CATALOG_DIFFERS))
+    def plan_repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
+        """Say whether the catalog would be made anew, and what is wrong; damaged content stays as it is."""
+        report = self.verify(reads_content=reads_content, progress=progress)
+        return Repair(rebuilds_catalog=report.has(ProblemKind.CATALOG_DIFFERS)), report
 
     def repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
         """Make the catalog anew if it differs, under the structural lock, and verify again.
@@ -54,7 +55,7 @@ class DirectoryVerifier:
             LockTimeout: Somebody else held the namespace, or a model of it, for too long.
         """
         with self._structural.locked("datastore verify --repair"):
-            plan = self.plan_repair()
+            plan, _ = self.plan_repair()
             if plan.rebuilds_catalog:
                 self._structural.reindex()
         return plan, self.verify(reads_content=reads_content, progress=progress)

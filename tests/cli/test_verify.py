@@ -134,6 +134,28 @@ def test_content_of_other_bytes_is_found_by_reading_it(team: PastTeam, ann: Past
     assert (outcome.status, team.memory.get(longer).body) == (1, b"longer")
 
 
+def test_dry_run_of_a_repair_reads_contents_too(team: PastTeam, ann: PastRepo) -> None:
+    """With --content the preview names what only reading finds, says that no repair mends it, and writes nothing."""
+    same, lost = object_key(team, "/state/2/raw"), object_key(team, "/other/1/raw")
+    team.memory.put(same, b"TWO", Overwrite())
+    words = ("datastore", "verify", "--repair", "--dry-run")
+    before = team.objects()
+    assert ann(*words, "--json").json["sound"]
+    found = ann(*words, "--content", "--json").json
+    assert [(p["kind"], p["key"]) for p in found["problems"]] == [("object digest", same.text)]
+    assert (found["dryRun"], found["contentRead"], found["sound"]) == (True, True, False)
+    outcome = ann(*words, "--content").ok()
+    assert f"object digest: object `{same.text}` holds other bytes" in outcome.text
+    assert outcome.text.endswith("There is nothing that a repair could do.\n")
+    assert outcome.err.startswith("This cannot be mended from here: restore it from a backup")
+    assert team.objects() == before
+    team.memory.delete(lost)
+    outcome = ann(*words, "--content").ok()
+    assert f"object missing: object `{lost.text}`" in outcome.text
+    assert f"A repair would:\n  put {lost.text[len(team.key('')) :]} back from the local copy\n" in outcome.text
+    assert (outcome.err, lost.text in team.objects()) == ("", False)
+
+
 def test_unknown_format_names_the_version_that_can_read_it(team: PastTeam, ann: PastRepo) -> None:
     """A log that a newer program wrote is not called damaged, and is not repaired."""
     team.memory.put(log_key(team, 5), b'{"format":2,"tool":"swampsync/9.1"}', Overwrite())
