@@ -43,9 +43,12 @@ def sync(
         int | None, typer.Option("--max-requests", metavar="N", help="Publish nothing if more are needed.", min=0)
     ] = None,
     max_delete: Annotated[
-        int | None, typer.Option("--max-delete", metavar="N", help="Publish no more removals than this.", min=0)
+        int | None,
+        typer.Option(
+            "--max-delete", metavar="N", help="Publish no more removals; half of what there is by default.", min=0
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove any number of files.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove any number of versions and files.")] = False,
 ) -> int:
     """Take in what others published, and publish what is pending.
 

@@ -128,7 +128,7 @@ class RemoteStructural(Structural):
             require_allowed(plan.versions, max_delete)
             syncer = parts.syncing.syncer_of(parts.namespace)
             limits = PushLimits(is_confirmed=is_confirmed or max_delete is not None)
-            check_removals(plan.versions, count_published(syncer.clone), limits, is_concluded=True)
+            check_removals(plan.versions, count_published(syncer.clone), limits)
             for orphan in plan.models:
                 model = Model(orphan.type, orphan.model_id, orphan.model_name)
                 for artifact in orphan.artifacts:

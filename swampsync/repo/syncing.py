@@ -133,7 +133,10 @@ class Syncing:
 
     def pending_puts(self, namespace: Namespace) -> set[str]:
         """Return the directories of versions, and the files, that are to be put."""
-        return PendingWork(self._parts.state, namespace.name, clock=self._parts.world.clock).paths(Op.PUT)
+        return self._pending(namespace, Op.PUT)
+
+    def _pending(self, namespace: Namespace, op: Op) -> set[str]:
+        return PendingWork(self._parts.state, namespace.name, clock=self._parts.world.clock).paths(op)
 
     def _ensure_catalogued(self, namespace: Namespace) -> None:
         ensure_catalogued(self._parts.catalog, self._parts.state, namespace.name)
@@ -186,7 +189,7 @@ class Syncing:
 
         Args:
             namespace: Where the command writes.
-            is_confirmed: Whether it was asked before anything is removed.
+            is_confirmed: Whether it was asked before anything is removed; what earlier commands removed is not meant.
 
         Raises:
             SyncIncomplete: What was written is safe and pending, but not published; the reason is told.
@@ -208,12 +211,14 @@ class Syncing:
             self.is_reachable = False
             self._ensure_catalogued(namespace)
         self._followed.add(namespace.name)
+        before = self._pending(namespace, Op.REMOVE) if is_confirmed else set()
         yield publication
         if problem is None:
             from swampsync.sync.push_plan import PushLimits
 
             try:
-                limits = PushLimits(is_confirmed=is_confirmed)
+                asked = self._pending(namespace, Op.REMOVE) - before if is_confirmed else ()
+                limits = PushLimits(asked=frozenset(asked))
                 publication.pushed = self.syncer_of(namespace).push(limits, check=self.deadline())
             except SwampsyncError as error:
                 problem = error

@@ -18,11 +18,6 @@ _ROW_BYTES: Final = 450
 _PACKED_ROW_BYTES: Final = 90
 _ROWS_IN_SEGMENT: Final = 20_000
 
-# Removals that no share of a namespace is asked about: each was a command, which asked a person itself.
-_FEW_REMOVALS: Final = 10
-# Except those that a scan concluded from what is missing.
-_CONCLUDED: Final = "scan"
-
 
 @dataclass(frozen=True, slots=True)
 class PushLimits:
@@ -31,14 +26,16 @@ class PushLimits:
     Args:
         max_requests: Stop before the first write if more would be needed; `None` for any number.
         requests_besides: What the command sends besides the push, which counts too.
-        max_delete: How many versions and files may be removed; `None` for at most half of what there is, or ten.
+        max_delete: How many versions and files may be removed; `None` for at most half of what there is.
         is_confirmed: Whether any number may be removed.
+        asked: Paths of what the command itself removed, which it asked about: these do not count.
     """
 
     max_requests: int | None = None
     requests_besides: int = 0
     max_delete: int | None = None
     is_confirmed: bool = False
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +113,9 @@ def check_limits(clone: Clone, plan: PushPlan, limits: PushLimits) -> None:
             f"this sync needs {needed} requests, and {limits.max_requests} are allowed",
             hint=f"swamp datastore sync --max-requests {needed}",
         )
-    is_concluded = any(entry.op is Op.REMOVE and entry.kind == _CONCLUDED for entry in plan.entries)
+    removals = sum(1 for entry in plan.entries if entry.op is Op.REMOVE and entry.path not in limits.asked)
     # What is to be removed is recorded, and so no longer counted.
-    check_removals(plan.removals, count_published(clone) + plan.removals, limits, is_concluded=is_concluded)
+    check_removals(removals, count_published(clone) + plan.removals, limits)
 
 
 def count_published(clone: Clone) -> int:
@@ -127,23 +124,20 @@ def count_published(clone: Clone) -> int:
     return sum(number for state, (number, _) in counts.items() if state is not FileState.PENDING)
 
 
-def check_removals(removals: int, published: int, limits: PushLimits, *, is_concluded: bool) -> None:
+def check_removals(removals: int, published: int, limits: PushLimits) -> None:
     """Refuse to remove more than allowed.
 
     Args:
         removals: How many versions and files.
         published: Of how many.
-        limits: What is allowed; if they do not say, half, or a few.
-        is_concluded: Whether nobody named what is removed: then half of a few is no few.
+        limits: What is allowed; if they do not say, half.
 
     Raises:
         Refused: It is more.
     """
     if limits.is_confirmed or not removals:
         return
-    allowed = limits.max_delete
-    if allowed is None:
-        allowed = max(published // 2, 0 if is_concluded else _FEW_REMOVALS)
+    allowed = published // 2 if limits.max_delete is None else limits.max_delete
     if removals > allowed:
         raise Refused(
             f"this push would remove {removals} of {published} versions and files, and {allowed} are allowed",

@@ -242,36 +242,47 @@ def test_log_tells_who_did_what(ann: Member, bob: Member) -> None:
     assert ann("datastore", "log", "--since", "1h", "--limit", "1", "--json").json["total"] == 1
 
 
-def test_push_of_many_removals_needs_a_confirmation(ann: Member) -> None:
-    """Above ten, removals of more than half of a namespace are published only as --max-delete or --yes allows."""
-    names = [f"n{number:02d}" for number in range(13)]
-    source = ann.path / "source"
-    source.mkdir()
-    for name in names:
-        (source / name).write_text(name)
-    ann("data", "import", str(source), "--model", "vpc").ok()
-    config = ann.path / ".swamp.yaml"
-    config.write_text(config.read_text().replace("  config:", "  autoSync: false\n  config:"))
-    ann("data", "delete", "vpc", "--prefix", "n", "-y").ok()
+def is_automatic(member: Member, *, wanted: bool) -> None:
+    """Let commands publish what they do, or leave it pending."""
+    config = member.path / ".swamp.yaml"
+    text = config.read_text().replace("  autoSync: false\n", "")
+    config.write_text(text if wanted else text.replace("  config:", "  autoSync: false\n  config:"))
+
+
+def test_push_of_most_of_a_namespace_needs_a_confirmation(ann: Member) -> None:
+    """Removals of more than half of a namespace are published only as --max-delete or --yes allows, however few."""
+    for name in ("a", "b", "c"):
+        ann.put(name, name)
+    is_automatic(ann, wanted=False)
+    ann("data", "delete", "vpc", "--all", "-y").ok()
     refused = ann("datastore", "sync", "--json")
     assert refused.status == 1
-    assert "13 of 14" in refused.error["error"]
-    assert refused.error["hint"] == "if that is meant: swamp datastore sync --yes, or --max-delete 13"
+    assert "would remove 3 of 4 versions and files, and 2 are allowed" in refused.error["error"]
+    assert refused.error["hint"] == "if that is meant: swamp datastore sync --yes, or --max-delete 3"
     # A put that is refused for it says the same, and not to sync, which is refused too.
-    config.write_text(config.read_text().replace("  autoSync: false\n", ""))
+    is_automatic(ann, wanted=True)
     put = ann("data", "put", "vpc", "more", "-", "--json", stdin="y")
     assert (put.status, put.error["hint"]) == (1, refused.error["hint"])
-    assert ann("datastore", "sync", "--max-delete", "12", "--json").status == 1
-    assert ann("datastore", "sync", "--max-delete", "13", "--json").json["removalsPushed"] == 13
+    assert ann("datastore", "sync", "--max-delete", "2", "--json").status == 1
+    assert ann("datastore", "sync", "--max-delete", "3", "--json").json["removalsPushed"] == 3
 
 
-def test_the_only_artifact_is_deleted_without_ado(ann: Member) -> None:
-    """Removals of commands that asked a person themselves are no reason to ask again in a small namespace."""
-    ann.put("state", "one")
-    config = ann.path / ".swamp.yaml"
-    config.write_text(config.read_text().replace("  config:", "  autoSync: false\n  config:"))
-    ann("data", "delete", "vpc", "state", "-y").ok()
-    assert ann("datastore", "sync", "--json").json["removalsPushed"] == 1
+def test_what_a_command_asks_about_is_removed_without_ado(ann: Member) -> None:
+    """A confirmed delete publishes its own removals; what was pending before waits for the --yes of a sync."""
+    for name in ("a", "b", "c"):
+        ann.put(name, name)
+    ann("data", "delete", "vpc", "--all", "-y").ok()
+    assert ann("datastore", "log", "--json").json["commits"][0]["removed"] == 3
+    for name in ("d", "e", "f", "g"):
+        ann.put(name, name)
+    is_automatic(ann, wanted=False)
+    for name in ("d", "e", "f"):
+        ann("data", "delete", "vpc", name, "-y").ok()
+    is_automatic(ann, wanted=True)
+    deleted = ann("data", "delete", "vpc", "g", "-y", "--json")
+    assert deleted.status == 1
+    assert "would remove 3 of 5 versions and files, and 2 are allowed" in deleted.error["error"]
+    assert ann("datastore", "sync", "--yes", "--json").json["removalsPushed"] == 4
 
 
 def test_unreadable_file_fails_alone(ann: Member) -> None:

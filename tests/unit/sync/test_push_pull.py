@@ -241,35 +241,53 @@ def test_failure_of_what_was_deleted_since_is_no_failure(pair: Pair) -> None:
     ann.delete("b", 1)
     assert read_sync_status(ann.clone).dead_letters == ()
     ann.put("c", "c")
-    ann.push()
+    ann.push(PushLimits(is_confirmed=True))
     assert ann.state.dead_letters.of_namespace(ann.namespace.name) == []
 
 
-def test_push_refuses_to_remove_most_of_a_namespace(team: Team, pair: Pair) -> None:
-    """Above ten, removing more than half of the files needs a confirmation, and nothing is written before it."""
+@pytest.mark.parametrize("count", [1, 4, 12])
+def test_push_refuses_to_remove_most_of_a_namespace(team: Team, pair: Pair, count: int) -> None:
+    """Removing more than half of the files needs a confirmation, however few they are; nothing is written before it."""
     ann, _ = pair
-    names = [f"n{number:02d}" for number in range(12)]
+    names = [f"n{number:02d}" for number in range(count)]
     for name in names:
         ann.put(name, name)
     ann.push()
     before = team.objects()
-    for name in names[:11]:
+    doomed = names[: count // 2 + 1]
+    for name in doomed:
         ann.delete(name, 1)
-    with pytest.raises(Refused, match="would remove 11 of 12"):
+    with pytest.raises(Refused, match=f"would remove {len(doomed)} of {count} .* {count // 2} are allowed"):
         ann.push()
-    with pytest.raises(Refused, match="10 are allowed"):
-        ann.push(PushLimits(max_delete=10))
+    with pytest.raises(Refused, match=f"{len(doomed) - 1} are allowed"):
+        ann.push(PushLimits(max_delete=len(doomed) - 1))
     assert team.objects() == before
-    assert ann.push(PushLimits(max_delete=11)).removed == 11
+    assert ann.push(PushLimits(max_delete=len(doomed))).removed == len(doomed)
 
 
-def test_the_only_artifact_may_be_deleted(pair: Pair) -> None:
-    """In a small namespace a command that removes everything is not asked again by the push."""
+def test_half_of_a_namespace_may_go(pair: Pair) -> None:
+    """What is not more than half passes without a question."""
     ann, _ = pair
-    ann.put("state", "one")
+    for name in "abcd":
+        ann.put(name, name)
     ann.push()
-    ann.delete("state", 1)
-    assert ann.push().removed == 1
+    for name in "ab":
+        ann.delete(name, 1)
+    assert ann.push().removed == 2
+
+
+def test_removals_that_were_asked_about_do_not_count(pair: Pair) -> None:
+    """What the command itself asked about passes; what was recorded before is held to the half all the same."""
+    ann, _ = pair
+    for name in "abcd":
+        ann.put(name, name)
+    ann.push()
+    for name in "abcd":
+        ann.delete(name, 1)
+    asked = frozenset(f"data/{MODEL.type}/{MODEL.id}/{name}/1" for name in "abcd")
+    with pytest.raises(Refused, match="would remove 3 of 4"):
+        ann.push(PushLimits(asked=frozenset(sorted(asked)[:1])))
+    assert ann.push(PushLimits(asked=asked)).removed == 4
 
 
 def test_push_stops_before_the_first_write_if_it_needs_too_many_requests(team: Team, pair: Pair) -> None:

@@ -272,7 +272,7 @@ def test_missing_files_are_reported_and_stay(pair: Pair) -> None:
     assert (changes(scanned), sorted(scanned.plan.missing)) == ([], [path_of("state", 1, "raw"), OUTPUT])
     assert ann.work.is_empty()
     assert changes(scan(ann, removals=True)) == [(Change.REMOVED, path_of("state", 1)), (Change.REMOVED, OUTPUT)]
-    with pytest.raises(Refused, match="2 of 3"):  # few as they are, no command asked for these
+    with pytest.raises(Refused, match="2 of 3"):
         ann.push()
     ann.push(PushLimits(max_delete=2))
     bob.pull()
