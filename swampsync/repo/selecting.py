@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from swampsync.errors import InvalidInput
 from swampsync.log.paths import RAW_FILE, SHARED_SUBDIRS, parse_version_path
+from swampsync.log.rows import ArtifactRow
 from swampsync.log.undelete import Undelete
 from swampsync.log.wildcards import compile_name, compile_path
 from swampsync.namespace import Namespace, parse_scoped_name
@@ -56,9 +57,15 @@ class Selection:
             return True
         if found.artifact is None:
             return False
-        identifier, tags = found.artifact.model_id, found.artifact.metadata.get("tags")
-        name = tags.get("modelName") if isinstance(tags, dict) else None
-        return identifier in model_ids or self.model in (identifier, name)
+        identifier = found.artifact.model_id
+        return identifier in model_ids or self.model in (identifier, model_name_of(found.artifact))
+
+
+def model_name_of(row: ArtifactRow) -> str:
+    """Name the model of a version as its tags do; empty if they do not."""
+    tags = row.metadata.get("tags")
+    name = tags.get("modelName") if isinstance(tags, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def parse_selection(words: Sequence[str], *, version: int | None = None) -> Selection:

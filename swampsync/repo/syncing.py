@@ -135,6 +135,10 @@ class Syncing:
         """Return the directories of versions, and the files, that are to be put."""
         return self._pending(namespace, Op.PUT)
 
+    def pending_removals(self, namespace: Namespace) -> set[str]:
+        """Return the directories of versions, and the files, whose removal is to be published."""
+        return self._pending(namespace, Op.REMOVE)
+
     def _pending(self, namespace: Namespace, op: Op) -> set[str]:
         return PendingWork(self._parts.state, namespace.name, clock=self._parts.world.clock).paths(op)
 
@@ -211,13 +215,13 @@ class Syncing:
             self.is_reachable = False
             self._ensure_catalogued(namespace)
         self._followed.add(namespace.name)
-        before = self._pending(namespace, Op.REMOVE) if is_confirmed else set()
+        before = self.pending_removals(namespace) if is_confirmed else set()
         yield publication
         if problem is None:
             from swampsync.sync.push_plan import PushLimits
 
             try:
-                asked = self._pending(namespace, Op.REMOVE) - before if is_confirmed else ()
+                asked = self.pending_removals(namespace) - before if is_confirmed else ()
                 limits = PushLimits(asked=frozenset(asked))
                 publication.pushed = self.syncer_of(namespace).push(limits, check=self.deadline())
             except SwampsyncError as error:

@@ -13,8 +13,9 @@ from swampsync.log.undelete import Undelete, find_missing, find_removed, look_fo
 from swampsync.log.vacuum import DEFAULT_HORIZON, MIN_HORIZON
 from swampsync.namespace import Namespace
 from swampsync.repo.history import AsOf, head_of, log_of, require_log
+from swampsync.repo.nothing_removed import explain_nothing, gather_names
 from swampsync.repo.parts import Parts
-from swampsync.repo.selecting import Selection
+from swampsync.repo.selecting import Selection, model_name_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +81,7 @@ class UndeleteResult:
 def describe_model(item: Undelete) -> str:
     """Name the model of a version as people call it."""
     assert item.artifact is not None
-    tags = item.artifact.metadata.get("tags")
-    name = tags.get("modelName") if isinstance(tags, dict) else None
-    return str(name or item.artifact.model_id)
+    return model_name_of(item.artifact) or item.artifact.model_id
 
 
 def _item_to_json(item: Undelete) -> dict[str, Any]:
@@ -124,11 +123,13 @@ class Undeleter:
             skips_missing: Whether content that is gone is left out, instead of being an error.
 
         Raises:
-            NotFound: Nothing that is asked for was removed.
+            NotFound: Nothing that is asked for was removed; or nobody knows what is asked for.
             DataError: Content of some of it is gone; or the log of then cannot be read any more.
         """
         namespace = selection.namespace or self._parts.namespace
         log, head = log_of(self._parts, namespace), head_of(self._parts, namespace)
+        if head == 0:
+            raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
         seq = None if at is None else find_commit_as_of(log, at, head=head)
         now = read_state_at(log, head)
         horizon = timedelta(0)
@@ -139,10 +140,17 @@ class Undeleter:
             since = self._parts.world.clock.now() - horizon
             found = find_removed(log, now=now, since=since, wants=selection.wants)
         ids = self._model_ids(namespace, selection)
-        found = [item for item in found if selection.takes(item, model_ids=ids)]
-        if not found:
-            raise _nothing(selection, seq, horizon)
-        looked = look_for_objects(log, found)
+        chosen = [item for item in found if selection.takes(item, model_ids=ids)]
+        if not chosen:
+            removed = (item.artifact for item in found if item.artifact is not None)
+            raise explain_nothing(
+                selection,
+                gather_names(now, removed, self._parts.list_definitions(namespace)),
+                pending=self._parts.syncing.pending_removals(namespace),
+                seq=seq,
+                horizon=format_days(horizon),
+            )
+        looked = look_for_objects(log, chosen)
         missing: tuple[str, ...] = ()
         if skips_missing and any(item.is_whole for item in looked):
             missing = tuple(item.path for item in looked if not item.is_whole)
@@ -195,19 +203,3 @@ def format_days(span: timedelta) -> str:
     """Format a span of time as people would: `7 days`, `3.5 days`."""
     days = span / timedelta(days=1)
     return f"{days:g} day" + ("" if days == 1 else "s")
-
-
-def _nothing(selection: Selection, seq: int | None, horizon: timedelta) -> NotFound:
-    words = " ".join(selection.words)
-    if seq is not None:
-        return NotFound(
-            f"nothing that `{words}` names existed at commit {seq} and is missing now",
-            hint=f"swamp data list --as-of {seq}",
-            key=words,
-        )
-    return NotFound(
-        f"nothing that `{words}` names was removed within the last {format_days(horizon)}, for which removed content"
-        " is kept",
-        hint=f"swamp datastore undelete {words} --at SEQ, if it was removed earlier and not vacuumed yet",
-        key=words,
-    )

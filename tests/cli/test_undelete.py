@@ -138,6 +138,89 @@ def test_the_models_lock_is_held(ann: PastRepo, monkeypatch: pytest.MonkeyPatch)
     assert find_lock_kind("datastore undelete") is LockKind.MODEL
 
 
+LATELY = "but nothing of it was removed within the last 7 days, for which removed content is kept"
+EARLIER = "--at SEQ, if it was removed earlier and not vacuumed yet"
+NO_MODEL = "has data, or had any that was removed and is still known"
+DEFINITION = "auto-definitions/swampsync/artifact"
+NOTHING = [
+    (
+        ("vcp", "state"),
+        f"no model `vcp` {NO_MODEL}; there is `vpc`",
+        "did you mean: swamp datastore undelete vpc state",
+    ),
+    (("nothing-like-it",), f"no model `nothing-like-it` {NO_MODEL}", "swamp data list"),
+    (
+        ("vpc", "stat"),
+        "model `vpc` never had data named `stat`; there is `state`",
+        "did you mean: swamp datastore undelete vpc state",
+    ),
+    (("vpc", "kept"), f"`vpc kept` is known, {LATELY}", f"swamp datastore undelete vpc kept {EARLIER}"),
+    (
+        ("vpc", "state", "--version", "9"),
+        f"`vpc state --version 9` is known, {LATELY}",
+        f"swamp datastore undelete vpc state --version 9 {EARLIER}",
+    ),
+    (("files/none",), "the namespace never had anything at `files/none`", "swamp datastore log"),
+    (
+        (f"{DEFINITION}/vpx.yaml",),
+        f"the namespace never had anything at `{DEFINITION}/vpx.yaml`; there is `{DEFINITION}/vpc.yaml`",
+        f"did you mean: swamp datastore undelete {DEFINITION}/vpc.yaml",
+    ),
+    ((DEFINITION,), f"`{DEFINITION}` is known, {LATELY}", f"swamp datastore undelete {DEFINITION} {EARLIER}"),
+    (
+        ("files/**",),
+        f"nothing that `files/**` names{LATELY.removeprefix('but nothing of it')}",
+        f"swamp datastore undelete files/** {EARLIER}",
+    ),
+]
+
+
+def test_unknown_and_unremoved_are_told_apart(team: PastTeam, ann: PastRepo) -> None:
+    """Who mistypes learns what there is; who names what is still there learns that, from any clone."""
+    ann.put("kept", "x")
+    for repo in (ann, team.repo("bob")):
+        for words, error, hint in NOTHING:
+            outcome = repo("datastore", "undelete", *words, "--json")
+            assert (outcome.status, outcome.error["code"]) == (1, "not_found")
+            assert (outcome.error["error"], outcome.error["hint"]) == (error, hint)
+
+
+def test_unknown_model_of_the_past_is_told_too(ann: PastRepo) -> None:
+    """With --at an unknown model is told as such, and a known one with the commit."""
+    unknown = ann("datastore", "undelete", "vcp", "--at", "3", "--json")
+    assert unknown.error["hint"] == "did you mean: swamp datastore undelete vpc"
+    known = ann("datastore", "undelete", "vpc", "--at", "5", "--json")
+    assert known.error["error"] == "nothing that `vpc` names existed at commit 5 and is missing now"
+
+
+def test_model_of_which_nothing_is_left_is_known(team: PastTeam) -> None:
+    """Its removed versions call it by its name; long afterwards its definition does, or its id."""
+    ann = team.repo("ann")
+    ann.put("state", "one")
+    identifier = ann("data", "list", "--json").json["models"][0]["modelId"]
+    ann("data", "delete", "vpc", "state", "-y").ok()
+    for words in (("vpc",), (identifier, "state")):
+        told = team.repo(f"clone-{len(words)}")("datastore", "undelete", *words, "--json")
+        assert "is known, but nothing of it was removed" in told.error["error"]
+
+
+def test_removal_that_is_not_published_is_told(ann: PastRepo) -> None:
+    """Nothing is gone yet for others; the way back is to publish the removal first."""
+    ann.put("third", "x")
+    config = ann.path / ".swamp.yaml"
+    config.write_text(config.read_text().replace("  config:", "  autoSync: false\n  config:"))
+    ann("data", "delete", "vpc", "third", "-y").ok()
+    told = ann("datastore", "undelete", "vpc", "third", "--json")
+    assert told.error["error"] == "the removal of what `vpc third` names is not published yet: the log still has it"
+    assert told.error["hint"] == "swamp datastore sync, and then the same again"
+
+
+def test_namespace_without_commits_has_nothing_to_undelete(team: PastTeam) -> None:
+    """Nothing was published, so nothing was removed."""
+    told = team.repo("ann")("datastore", "undelete", "vpc", "--json")
+    assert (told.status, told.error["error"]) == (1, "nothing was published yet")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
