@@ -56,6 +56,7 @@ EXTENDED = frozenset(
         "unit/repo/test_setup_s3.py",
         "unit/repo/test_staging.py",
         "unit/sync/test_crashes.py",
+        "unit/sync/test_kept_aside.py",
         "unit/sync/test_merging.py",
         "unit/sync/test_scan_crashes.py",
         "unit/sync/test_restoring.py",

@@ -48,7 +48,8 @@ def _show_sync(console: Console, sync: SyncStatus, behind: Behind | None) -> Non
         pending += f", the oldest {format_age(sync.pending_age_seconds)} old: swamp datastore sync"
     lines += [("Files", f"{sync.files:,}{not_here}"), ("Pending", pending)]
     lines += [("Conflict", path) for path in sync.conflicts]
-    lines += [("Kept", f".swamp/kept-aside/{path}") for path in sync.kept_aside]
+    aside = "/".join(filter(None, (".swamp/kept-aside", sync.namespace)))
+    lines += [("Kept", f"{aside}/{path}") for path in sync.kept_aside]
     for letter in sync.dead_letters:
         attempts = count(letter.attempts, "attempt")
         lines.append(("Failed", f"{letter.path}: {letter.last_error} ({attempts}, last {letter.last_at[:19]}Z)"))

@@ -34,7 +34,11 @@ def show_report(console: Console, report: SyncReport) -> None:
     )
     console.line(f"Pushed {count(report.pushed, 'file')}, {count(report.pushed_removals, 'removal')}")
     for line in resolution_lines(
-        renumbered=report.renumbered, conflicts=report.conflicts, merged=report.merged, kept=report.kept
+        renumbered=report.renumbered,
+        conflicts=report.conflicts,
+        merged=report.merged,
+        kept=report.kept,
+        kept_aside=report.kept_aside,
     ):
         console.line(line)
     for name, outcome in report.others.items():

@@ -46,6 +46,7 @@ def report_resolved(resolved: Resolved, *, notice: Callable[[str], None]) -> Non
         conflicts=resolved.kept_beside,
         merged=resolved.merged,
         kept=resolved.given_way,
+        kept_aside=resolved.kept_aside,
     ):
         notice(line)
 
@@ -56,6 +57,7 @@ def resolution_lines(
     conflicts: Iterable[tuple[str, str]],
     merged: Iterable[str],
     kept: Iterable[str],
+    kept_aside: Iterable[tuple[str, str]] = (),
 ) -> Iterator[str]:
     """Name what became of pending work, a line each.
 
@@ -64,6 +66,8 @@ def resolution_lines(
         conflicts: Files that lie beside others' content: where they were, and where they are.
         merged: Files that hold others' lines and ours now.
         kept: What was to be removed, and stays because somebody changed it.
+        kept_aside: What somebody had changed here without a command and others replaced or removed: its path, and where
+            it is now.
     """
     for old, new in renumbered:
         yield printable(f"Renumbered {old} -> {new.rpartition('/')[2]}")
@@ -73,6 +77,8 @@ def resolution_lines(
         yield printable(f"Merged {path}: others' lines, then yours")
     for path in kept:
         yield printable(f"Kept {path}: somebody changed what you removed")
+    for path, where in kept_aside:
+        yield printable(f"Kept aside {path}: it was changed here without a command; what was here is {where}")
 
 
 def incomplete(failures: list[tuple[str, str]]) -> SyncIncomplete:

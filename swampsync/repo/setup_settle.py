@@ -24,10 +24,11 @@ from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.parts import Parts
 from swampsync.repo.setup_journal import DIRECTORY, Journal, Journals
 from swampsync.repo.setup_stage import stage_base, stage_directory
+from swampsync.sync.clone import artifact_key_of
+from swampsync.sync.kept_aside import KeptAside, kept_aside_directory
 from swampsync.sync.local_copy import LocalCopy
 
 _OLD_COPY = "old-copy"
-_KEPT_ASIDE = "kept-aside"
 
 
 def settle(target: Parts, journal: Journal, *, check: Callable[[], None]) -> None:
@@ -103,17 +104,21 @@ def _note_what_came(target: Parts, staged: SyncState) -> None:
 
 
 def _drop_copies(target: Parts, journal: Journal) -> None:
-    """Remove what the local copy holds of a bucket that is left as it is: all of it is published."""
+    """Remove what the local copy holds of a bucket that is left as it is; edits of what is published are kept."""
     world, files = target.world, target.state.files
     for position in target.state.positions.all():
         namespace = Namespace(position.namespace) if position.namespace else SOLO
         layout = journal.layout(target.layout.repo_dir).of(namespace)
         copy = LocalCopy(world.disk, layout, clock=world.clock, new_id=world.new_id)
+        kept = KeptAside(world.disk, layout, copy)
         for record in files.all(position.namespace):
             version = parse_version_path(record.path)
             if record.state is FileState.SYNCED and version is not None:
+                key = artifact_key_of(position.namespace, version.artifact)
+                kept.keep_version(record, target.state.metadata.find(key, version.number))
                 copy.remove_version(version.directory)
             elif record.state is FileState.SYNCED:
+                kept.keep_file(record)
                 copy.remove(record.path)
     if is_directory(world.disk, journal.base):
         prune_empty(world.disk, journal.base)
@@ -166,7 +171,7 @@ def _clean(target: Parts, journal: Journal, *, check: Callable[[], None]) -> Non
     clean_source(disk, source, make_target_of(target, check=check), check=check)
     prune_source(disk, old)
     if journal.is_remote:
-        _keep_rest(disk, old, layout.local_path(_KEPT_ASIDE, *filter(None, (journal.namespace,))))
+        _keep_rest(disk, old, kept_aside_directory(layout.of(old.namespace)))
         Tree(disk, target.world.clock, layout, target.world.new_id).remove(aside)
 
 

@@ -63,6 +63,7 @@ class SyncReport:
         conflicts: Files that lie beside others' content: where they were, and where they are.
         merged: Files of JSON lines that hold others' lines and ours now.
         kept: Removals that gave way to somebody's change.
+        kept_aside: What was changed here without a command, and replaced or removed: its path, and where it is.
         is_replaced: Whether the log was another one than before.
         failures: Path and reason of what could not be transferred.
         others: Other namespaces that were looked at, with how many commits came or why it failed.
@@ -89,6 +90,7 @@ class SyncReport:
     conflicts: list[tuple[str, str]] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    kept_aside: list[tuple[str, str]] = field(default_factory=list)
     is_replaced: bool = False
     failures: list[tuple[str, str]] = field(default_factory=list)
     others: dict[str, int | str] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class SyncReport:
     def has_news(self) -> bool:
         """Whether anything was done."""
         done = (self.commits, self.pulled, self.pulled_removals, self.fetched, self.pushed, self.pushed_removals)
-        resolved = (self.renumbered, self.conflicts, self.merged, self.kept)
+        resolved = (self.renumbered, self.conflicts, self.merged, self.kept, self.kept_aside)
         is_begun_anew = bool(self.checkpoint) or self.is_replaced
         return self.scanned is not None or is_begun_anew or any(done) or any(resolved) or bool(self.failures)
 
@@ -120,6 +122,7 @@ class SyncReport:
             "conflicts": [{"path": old, "keptAs": new} for old, new in self.conflicts],
             "merged": self.merged,
             "removalsDropped": self.kept,
+            "keptAside": [{"path": path, "keptAs": where} for path, where in self.kept_aside],
             "logReplaced": self.is_replaced,
             "failures": [{"path": path, "reason": reason} for path, reason in self.failures],
             "namespaces": self.others,

@@ -207,6 +207,7 @@ class Synchroniser:
         report.conflicts += resolved.kept_beside
         report.merged += resolved.merged
         report.kept += resolved.given_way
+        report.kept_aside += resolved.kept_aside
 
     # --- looking -----------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class Event(StrEnum):
     CONFLICT = "conflict"
     MERGED = "merged"
     KEPT = "kept"
+    KEPT_ASIDE = "kept aside"  # changed here without a command, and replaced or removed by others
     STARTED_OVER = "started over"
     REFRESHED = "refreshed"
     NAMESPACE = "namespace"
@@ -169,6 +170,7 @@ def describe_sync(report: SyncReport) -> list[Line]:
     lines += [Line(Event.CONFLICT, old, new) for old, new in report.conflicts]
     lines += [Line(Event.MERGED, path) for path in report.merged]
     lines += [Line(Event.KEPT, path, "somebody changed what was removed here") for path in report.kept]
+    lines += [Line(Event.KEPT_ASIDE, path, where) for path, where in report.kept_aside]
     lines += [Line(Event.PUSHED, path) for path in report.sent]
     lines += [Line(Event.WITHDREW, path) for path in report.withdrawn]
     lines += [

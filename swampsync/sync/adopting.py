@@ -21,10 +21,10 @@ from swampsync.errors import SwampsyncError
 from swampsync.layout import Layout
 from swampsync.log.paths import SHARED_SUBDIRS, find_path_problem
 from swampsync.sync.clone import Clone
+from swampsync.sync.kept_aside import kept_aside_directory
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingWork
 from swampsync.sync.recording import Recorder
-from swampsync.sync.starting_over import KEPT_ASIDE
 
 
 @dataclass(slots=True)
@@ -136,8 +136,7 @@ class Adopter:
         self._result.here += 1
 
     def _keep_aside(self, path: str) -> None:
-        namespace = self._clone.namespace
-        self._copy.move_aside(path, self._clone.layout.local_path(KEPT_ASIDE, *filter(None, (namespace,))))
+        self._copy.move_aside(path, kept_aside_directory(self._clone.layout))
         self._result.kept_aside.append(path)
 
     def _walk(self, directory: str, relative: str) -> Iterator[str]:

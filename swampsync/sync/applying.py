@@ -20,6 +20,7 @@ from swampsync.log.tail import Position
 from swampsync.sync.cataloguing import catalogue_artifacts, metadata_of, metadata_row_of
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import unit_path
+from swampsync.sync.kept_aside import KeptAside
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingWork
 from swampsync.sync.position import write_position
@@ -54,6 +55,7 @@ class Applier:
         self._clone = clone
         self._copy = copy
         self._work = PendingWork(clone.state, clone.namespace, clock=clone.clock)
+        self._kept = KeptAside(clone.disk, clone.layout, copy)
 
     def apply(self, commits: Sequence[tuple[PublishedCommit, Sequence[Row]]]) -> Applied:
         """Apply commits in their order, all or none of them.
@@ -68,6 +70,7 @@ class Applier:
             sent = self._work.sent()
             resolver = Resolver(clone, self._copy, self._work)
             applied = Applied(commits=len(commits), resolved=resolver.resolved)
+            self._kept.moved = applied.resolved.kept_aside
             touched = resolver.resolved.touched
             for published, rows in commits:
                 commit = published.commit
@@ -135,6 +138,7 @@ class Applier:
         """Take in the rows of one commit, which names each path once; what is pending stands above them."""
         state, namespace = self._clone.state, self._clone.namespace
         changes: list[tuple[str, ArtifactKey, int]] = []
+        gone: list[tuple[ArtifactKey, int]] = []
         entries = {entry.path: entry for entry in self._work.entries()}
         files: list[FilePut] = []
         artifacts: dict[tuple[ArtifactKey, int], MetadataRow] = {}
@@ -142,7 +146,7 @@ class Applier:
             entry = entries.get(unit_path(row.path)) if entries else None
             if isinstance(row, Removal):
                 if entry is None or entry.op is not Op.PUT:
-                    self._take_in_removal(row, touched, changes, applied)
+                    self._take_in_removal(row, gone, applied)
             elif entry is not None:  # ours stands above it: another content, or a removal
                 continue
             elif isinstance(row, FilePut):
@@ -156,6 +160,10 @@ class Applier:
         new = {version: row for version, row in artifacts.items() if known.get(version) != row}
         state.metadata.put(new.values())
         touched.update(key for key, _ in new)
+        # Only now: what a `metadata.yaml` should say tells whether somebody edited it.
+        state.metadata.remove(gone)
+        touched.update(key for key, _ in gone)
+        changes += [(REMOVE, key, number) for key, number in gone]
         self._take_in_files(files)
         applied.put += len(files)
         applied.came += [unit_path(row.path) for row in files]
@@ -175,13 +183,7 @@ class Applier:
             records.append(remote_record(namespace, row))
         state.files.put(records)
 
-    def _take_in_removal(
-        self,
-        row: Removal,
-        touched: set[ArtifactKey],
-        changes: list[tuple[str, ArtifactKey, int]],
-        applied: Applied,
-    ) -> None:
+    def _take_in_removal(self, row: Removal, gone: list[tuple[ArtifactKey, int]], applied: Applied) -> None:
         state, namespace = self._clone.state, self._clone.namespace
         version = parse_version_path(row.path)
         known = state.files.find(namespace, row.path)
@@ -192,18 +194,22 @@ class Applier:
         if version is None:
             note_used(self._clone, [row.path])
         elif version.file == METADATA_FILE:
-            key = artifact_key_of(namespace, version.artifact)
-            state.metadata.remove([(key, version.number)])
-            touched.add(key)
-            changes.append((REMOVE, key, version.number))
+            gone.append((artifact_key_of(namespace, version.artifact), version.number))
 
     def _forget_content(self, record: FileRecord) -> None:
-        """Forget a file, and remove what the copy holds of it: until the commit it can be fetched again."""
+        """Forget a file, and remove what the copy holds of it: until the commit it can be fetched again.
+
+        What is not as it was noted is somebody's own, and kept aside.
+        """
         if record.state is not FileState.REMOTE:
             version = parse_version_path(record.path)
             if version is not None and version.file == RAW_FILE:
+                key = artifact_key_of(record.namespace, version.artifact)
+                row = self._clone.state.metadata.find(key, version.number)
+                self._kept.keep_version(record, row)
                 self._copy.remove_version(version.directory)
             else:
+                self._kept.keep_file(record)
                 self._copy.remove(record.path)
         self._clone.state.files.remove(record.namespace, [record.path])
 
@@ -229,13 +235,20 @@ def was_used(clone: Clone, path: str) -> bool:
 
 def remove_leftovers(clone: Clone, copy: LocalCopy, resolved: Resolved) -> None:
     """Remove what resolving has replaced from the copy, unless it is something else by now."""
-    for path, is_version in resolved.leftovers:
-        record = clone.state.files.find(clone.namespace, f"{path}/{RAW_FILE}" if is_version else path)
-        if record is None or record.state is FileState.REMOTE:
-            if is_version:
-                copy.remove_version(path)
-            else:
-                copy.remove(path)
+    kept = KeptAside(clone.disk, clone.layout, copy)
+    kept.moved = resolved.kept_aside
+    for path, noted, row in resolved.leftovers:
+        record = clone.state.files.find(clone.namespace, path if row is None else f"{path}/{RAW_FILE}")
+        if record is not None and record.state is not FileState.REMOTE:
+            continue
+        if row is None:
+            if noted is not None:
+                kept.keep_file(noted)
+            copy.remove(path)
+        else:
+            if noted is not None:
+                kept.keep_version(noted, row)
+            copy.remove_version(path)
     resolved.leftovers.clear()
 
 

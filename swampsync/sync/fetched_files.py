@@ -15,6 +15,7 @@ from swampsync.artifacts.scan import LATEST_NAME
 from swampsync.catalog.files import FileRecord
 from swampsync.disk import Disk, DiskStat, WriteMode
 from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
+from swampsync.sync.kept_aside import KeptAside
 from swampsync.sync.local_copy import LocalCopy, WrongContent
 
 _MAX_GUARDED: Final = 10_000
@@ -39,11 +40,13 @@ class FetchedFiles:
     Args:
         disk: Where the copy lies.
         copy: The copy.
+        kept: Keeps what lies in the way and is nobody's but a person's.
     """
 
-    def __init__(self, disk: Disk, copy: LocalCopy) -> None:
+    def __init__(self, disk: Disk, copy: LocalCopy, kept: KeptAside) -> None:
         self._disk = disk
         self._copy = copy
+        self._kept = kept
         # Directories that were looked at in this run: no symbolic link leads through them.
         self._guarded: set[str] = set()
 
@@ -90,11 +93,21 @@ class FetchedFiles:
 
     def write_chunks(self, record: FileRecord, chunks: Iterable[bytes], metadata: bytes | None) -> Written:
         """Write a file of any size; see `write_body`."""
-        stat = self._copy.write(record.path, chunks, size=record.size, sha256=record.sha256)
+        stat = self._copy.write(
+            record.path,
+            chunks,
+            size=record.size,
+            sha256=record.sha256,
+            before_replacing=lambda: self._kept.keep_file(record),
+        )
         version = parse_version_path(record.path)
         if version is None or metadata is None:
             return Written(stat, None)
-        self._copy.write_bytes(f"{version.directory}/{METADATA_FILE}", metadata)
+        self._copy.write_bytes(
+            f"{version.directory}/{METADATA_FILE}",
+            metadata,
+            before_replacing=lambda: self._kept.keep_metadata(version.directory, metadata),
+        )
         return Written(stat, version.artifact)
 
     def _make_artifact(self, path: str) -> bool:

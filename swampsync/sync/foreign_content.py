@@ -14,10 +14,13 @@ from swampsync.artifacts.tree import no_check
 from swampsync.backends.base import ObjectNotFound
 from swampsync.backends.transfer import Done, Failed, run_many
 from swampsync.catalog.files import FileRecord, FileState
+from swampsync.catalog.metadata_rows import MetadataRow
 from swampsync.errors import AccessDenied, Refused, SwampsyncError
 from swampsync.log.paths import RAW_FILE, parse_version_path
+from swampsync.sync.clone import artifact_key_of
 from swampsync.sync.digest_cache import DigestCache
 from swampsync.sync.hydrate import STREAM_BYTES, Hydrated, Hydrator
+from swampsync.sync.kept_aside import KeptAside
 from swampsync.sync.local_copy import WrongContent
 from swampsync.sync.progress import Progress, silent
 from swampsync.sync.syncer import Syncer
@@ -160,6 +163,7 @@ class ForeignContent:
         if not self._published():
             return 0
         copy, moved = self._syncer.copy, []
+        kept = KeptAside(self._clone.disk, self._clone.layout, copy)
         with self._syncer.locked():
             for record, directory in self._published():
                 if copy.stat(record.path) is not None:
@@ -167,10 +171,16 @@ class ForeignContent:
                         self._move(record)
                     except OSError:  # what cannot be kept elsewhere stays where it is
                         continue
+                    kept.keep_version(record, self._said_of(record))
                     copy.remove_version(directory)
                 moved.append(record._replace(state=FileState.REMOTE, mtime_ns=0, ctime_ns=0, inode=0))
             self._clone.state.files.put(moved)
         return len(moved)
+
+    def _said_of(self, record: FileRecord) -> MetadataRow | None:
+        version = parse_version_path(record.path)
+        assert version is not None
+        return self._clone.state.metadata.find(artifact_key_of(record.namespace, version.artifact), version.number)
 
     def _published(self) -> list[tuple[FileRecord, str]]:
         """List content of versions that the copy holds and the log has; definitions are looked up where they lie."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from swampsync.artifacts.tree import no_check
 from swampsync.backends.base import ObjectNotFound
@@ -21,9 +21,13 @@ from swampsync.log.paths import RAW_FILE, parse_version_path
 from swampsync.sync.cataloguing import metadata_text_of
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.fetched_files import FetchedFiles, Written
+from swampsync.sync.kept_aside import KeptAside
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.progress import Progress, silent
-from swampsync.sync.pull import pull
+from swampsync.sync.pull import pull, tell_nobody
+
+if TYPE_CHECKING:
+    from swampsync.sync.applying import Applied
 
 STREAM_BYTES: Final = 4 * 1024 * 1024
 _BATCH: Final = 500
@@ -37,11 +41,13 @@ class Hydrated:
         files: How many files.
         size: Their bytes.
         failures: Path and reason of what did not.
+        kept_aside: What lay in the way and nobody knows: its path, and where it is now.
     """
 
     files: int = 0
     size: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
+    kept_aside: list[tuple[str, str]] = field(default_factory=list)
 
 
 class _Wanted(NamedTuple):
@@ -55,13 +61,32 @@ _Outcomes = Generator[Done[_Wanted, Written] | Failed[_Wanted], None, None]
 
 
 class Hydrator:
-    """Fetches content of one clone; the caller holds the clone's lock."""
+    """Fetches content of one clone; the caller holds the clone's lock.
 
-    def __init__(self, clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check) -> None:
+    Args:
+        clone: Which.
+        copy: Its local copy.
+        check: Called between files; raises to stop there.
+        on_applied: Told what a look at the log applied, should one be needed.
+
+    Attributes:
+        kept: What lay in the way and was kept aside.
+    """
+
+    def __init__(
+        self,
+        clone: Clone,
+        copy: LocalCopy,
+        *,
+        check: Callable[[], None] = no_check,
+        on_applied: Callable[[Applied], None] = tell_nobody,
+    ) -> None:
         self._clone = clone
         self._copy = copy
         self._check = check
+        self._on_applied = on_applied
         self._total: int | None = None
+        self.kept = KeptAside(clone.disk, clone.layout, copy)
 
     def hydrate_all(self, *, progress: Progress = silent) -> Hydrated:
         """Fetch everything of the namespace that is not here."""
@@ -82,11 +107,11 @@ class Hydrator:
         Raises:
             Unavailable: The store cannot be reached; what came stays.
         """
-        result = Hydrated()
+        result = Hydrated(kept_aside=self.kept.moved)
         self._total = total
         failed = self._fetch(records, result, progress)
         if failed:
-            pull(self._clone, self._copy, check=self._check)
+            pull(self._clone, self._copy, check=self._check, on_applied=self._on_applied)
             again: list[FileRecord] = []
             for record, reason in failed:
                 now = self._clone.state.files.find(record.namespace, record.path)
@@ -122,7 +147,7 @@ class Hydrator:
             return record
         failed = self._fetch([record], Hydrated(), silent)
         if failed:
-            pull(clone, self._copy, check=self._check)
+            pull(clone, self._copy, check=self._check, on_applied=self._on_applied)
             record = clone.state.files.find(clone.namespace, path)
             if record is None:
                 return None
@@ -193,7 +218,7 @@ class Hydrator:
 
     def _side_by_side(self, wanted: Iterable[_Wanted]) -> _Outcomes:
         clone = self._clone
-        files = FetchedFiles(clone.disk, self._copy)
+        files = FetchedFiles(clone.disk, self._copy, self.kept)
         if clone.pool is not None:
             act = partial(self._fetch_one, files)
             yield from run_many(wanted, act, pool=clone.pool, concurrency=clone.concurrency)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from swampsync.artifacts.latest import settle_marker
-from swampsync.artifacts.tree import Tree
+from swampsync.artifacts.tree import Tree, no_check
 from swampsync.clock import Clock
 from swampsync.disk import Disk, DiskStat, Kind, WriteMode
 from swampsync.errors import DataError, Refused
@@ -66,7 +66,14 @@ class LocalCopy:
         return self._disk.read_bytes(self.path(relative))
 
     def write(
-        self, relative: str, chunks: Iterable[bytes], *, size: int, sha256: str, is_only_one: bool = False
+        self,
+        relative: str,
+        chunks: Iterable[bytes],
+        *,
+        size: int,
+        sha256: str,
+        is_only_one: bool = False,
+        before_replacing: Callable[[], None] = no_check,
     ) -> DiskStat:
         """Write a file that must turn out to have a size and digest; a reader sees the old one or all of the new.
 
@@ -76,6 +83,7 @@ class LocalCopy:
             size: In bytes.
             sha256: Of the content.
             is_only_one: Whether it cannot be fetched again, so that it is synced to the disk before it is relied on.
+            before_replacing: Called once the content has come whole, before it takes the place of what lies there.
 
         Raises:
             WrongContent: The chunks are other bytes; nothing was changed.
@@ -100,6 +108,7 @@ class LocalCopy:
                     file.sync()
             if written != size or digest.hexdigest() != sha256:
                 raise WrongContent(f"the object of `{relative}` does not hold the content that the log names")  # noqa: TRY301 - cleaned up like any other
+            before_replacing()
             self._disk.rename(temporary, target)
             if is_only_one:
                 self._disk.sync_directory(directory)
@@ -109,12 +118,26 @@ class LocalCopy:
             raise
         return self._disk.stat(target)
 
-    def write_bytes(self, relative: str, body: bytes, *, is_only_one: bool = False) -> DiskStat:
-        """Write a small file of our own making."""
+    def write_bytes(
+        self,
+        relative: str,
+        body: bytes,
+        *,
+        is_only_one: bool = False,
+        before_replacing: Callable[[], None] = no_check,
+    ) -> DiskStat:
+        """Write a small file of our own making; see `write`."""
         import hashlib  # noqa: PLC0415 - it loads a large library, which a look at a log does not need
 
         sha256 = hashlib.sha256(body).hexdigest()
-        return self.write(relative, (body,), size=len(body), sha256=sha256, is_only_one=is_only_one)
+        return self.write(
+            relative,
+            (body,),
+            size=len(body),
+            sha256=sha256,
+            is_only_one=is_only_one,
+            before_replacing=before_replacing,
+        )
 
     def copy(self, source: str, target: str, *, size: int, sha256: str) -> DiskStat:
         """Write a file with the first `size` bytes of another one, which must have a digest and may be the only ones.
@@ -190,12 +213,30 @@ class LocalCopy:
         self._disk.rename(self.path(relative), path)
         self._disk.sync_directory(directory)
 
-    def move_aside(self, relative: str, directory: str) -> None:
-        """Move a file to the same relative path below another directory."""
-        target = f"{directory}/{relative}"
+    def move_aside(self, relative: str, directory: str) -> str | None:
+        """Move a file to the same relative path below another directory, `~2` and so on behind it if that is taken.
+
+        Returns:
+            Where it is; `None` if there was no such file.
+        """
+        target = wanted = f"{directory}/{relative}"
+        number = 1
+        while self._exists(target):
+            number += 1
+            target = f"{wanted}~{number}"
         self._disk.makedirs(target.rpartition("/")[0])
-        with contextlib.suppress(FileNotFoundError):
+        try:
             self._disk.rename(self.path(relative), target)
+        except FileNotFoundError:
+            return None
+        return target
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self._disk.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def _is_there(self, path: str) -> bool:
         try:

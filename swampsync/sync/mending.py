@@ -29,9 +29,10 @@ from swampsync.sync.cataloguing import (
 )
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.copied_content import hash_file, here
+from swampsync.sync.kept_aside import kept_aside_directory
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingWork
-from swampsync.sync.starting_over import KEPT_ASIDE, forget_published, load_rows
+from swampsync.sync.starting_over import forget_published, load_rows
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -181,7 +182,7 @@ def _settle(clone: Clone, copy: LocalCopy, record: FileRecord) -> None:
     if known is not None and known.state is FileState.REMOTE and content.sha256 == known.sha256:
         clone.state.files.put([here(known, content.stat)])
     elif known is None or known.state is not FileState.PENDING:
-        copy.move_aside(record.path, clone.layout.local_path(KEPT_ASIDE, *filter(None, (record.namespace,))))
+        copy.move_aside(record.path, kept_aside_directory(clone.layout))
 
 
 def rebuild_catalog(clone: Clone) -> None:

@@ -58,8 +58,8 @@ class Pulled:
         return not self.applied and not self.checkpoint and not self.is_replaced
 
 
-def _tell_nobody(_applied: Applied) -> None:
-    pass
+def tell_nobody(_applied: Applied) -> None:
+    """Leave untold what was applied."""
 
 
 def pull(
@@ -67,7 +67,7 @@ def pull(
     copy: LocalCopy,
     *,
     check: Callable[[], None] = no_check,
-    on_applied: Callable[[Applied], None] = _tell_nobody,
+    on_applied: Callable[[Applied], None] = tell_nobody,
 ) -> Pulled:
     """Apply everything that is new; one request if nothing is. The caller holds the clone's lock.
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from swampsync.artifacts.metadata_yaml import format_metadata, parse_metadata
 from swampsync.catalog.files import FileRecord, FileState
+from swampsync.catalog.metadata_rows import MetadataRow
 from swampsync.catalog.rows import ArtifactKey
 from swampsync.disk import DiskStat
 from swampsync.errors import DataError
@@ -27,6 +29,20 @@ from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingEntry, PendingWork
 
 
+class Leftover(NamedTuple):
+    """What is to be removed from the copy once the databases are written.
+
+    Args:
+        path: Of the file, or of the version's directory.
+        record: As it was noted; `None` if nothing was.
+        row: The metadata of a version; `None` for a file.
+    """
+
+    path: str
+    record: FileRecord | None
+    row: MetadataRow | None
+
+
 @dataclass(slots=True)
 class Resolved:
     """What was decided, for the report, and what is left to do once the databases are written.
@@ -39,6 +55,7 @@ class Resolved:
         merged: Files of JSON lines that hold somebody else's lines and ours now.
         touched: Artifacts whose rows changed.
         leftovers: Versions' directories and files of the copy that are to be removed.
+        kept_aside: What somebody changed in the copy and a sync would have replaced: its path, and where it is now.
     """
 
     published: list[str] = field(default_factory=list)
@@ -47,7 +64,8 @@ class Resolved:
     given_way: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
     touched: set[ArtifactKey] = field(default_factory=set)
-    leftovers: list[tuple[str, bool]] = field(default_factory=list)
+    leftovers: list[Leftover] = field(default_factory=list)
+    kept_aside: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Resolver:
@@ -91,7 +109,8 @@ class Resolver:
             if decision.verdict in {Verdict.ALREADY_PUBLISHED, Verdict.ALREADY_REMOVED}:
                 published.append(entry)
                 if decision.new_path is not None:  # our content lies there already
-                    self.resolved.leftovers.append((entry.path, False))
+                    known = self._clone.state.files.find(self._clone.namespace, entry.path)
+                    self.resolved.leftovers.append(Leftover(entry.path, known, None))
             else:
                 self._carry_out(entry, decision)
         self._work.drop(entry.id for entry in published)
@@ -154,6 +173,7 @@ class Resolver:
             number += 1
         metadata = replace(metadata, version=number)
         directory = f"{old.artifact}/{number}"
+        before = record
         record = self._copy_content(record, f"{directory}/{RAW_FILE}")
         self._copy.write_bytes(f"{directory}/{METADATA_FILE}", format_metadata(metadata), is_only_one=True)
         clone.state.metadata.remove([(key, old.number)])
@@ -164,7 +184,7 @@ class Resolver:
         self._work.move(entry, directory, base=None)
         self.resolved.touched.add(key)
         self.resolved.renumbered.append((entry.path, directory))
-        self.resolved.leftovers.append((entry.path, True))
+        self.resolved.leftovers.append(Leftover(entry.path, before, row))
         return directory
 
     def _claim(self, artifact: str, number: int, identifier: str) -> bool:
@@ -221,7 +241,7 @@ class Resolver:
         clone.state.files.remove(clone.namespace, [entry.path])
         self._work.move(entry, path, base=None, is_upload_kept=True)
         self.resolved.kept_beside.append((entry.path, path))
-        self.resolved.leftovers.append((entry.path, False))
+        self.resolved.leftovers.append(Leftover(entry.path, record, None))
 
 
 class _Touched:

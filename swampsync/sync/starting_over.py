@@ -14,7 +14,8 @@ from typing import Final
 import orjson
 
 from swampsync.backends.base import ObjectNotFound
-from swampsync.catalog.files import FileState
+from swampsync.catalog.files import FileRecord, FileState
+from swampsync.catalog.metadata_rows import MetadataRow
 from swampsync.log.checkpoint import LoadedCheckpoint
 from swampsync.log.paths import RAW_FILE, parse_version_path
 from swampsync.log.rows import ArtifactRow, FilePut, Highest, Row, StateRow
@@ -23,12 +24,12 @@ from swampsync.sync.applying import note_used, remove_leftovers
 from swampsync.sync.cataloguing import catalogue_namespace
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import unit_path
+from swampsync.sync.kept_aside import KeptAside, kept_aside_directory
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingEntry, PendingWork
 from swampsync.sync.position import write_position
 from swampsync.sync.resolving import Resolved, Resolver
 
-KEPT_ASIDE: Final = "kept-aside"
 _BATCH: Final = 5_000
 _FILE: Final = (
     "INSERT OR REPLACE INTO files (namespace, path, state, mtime_ns, ctime_ns, inode, size, sha256, key)"
@@ -58,7 +59,7 @@ def start_over(clone: Clone, copy: LocalCopy, checkpoint: LoadedCheckpoint | Non
             if entries:
                 _resolve_all(clone, checkpoint, entries, resolver)
             load_rows(clone, checkpoint.rows(), {entry.path for entry in work.entries()})
-        _take_back_synced(clone, copy, is_replaced=is_replaced)
+        _take_back_synced(clone, copy, resolver.resolved, is_replaced=is_replaced)
         write_position(clone, head)
         work.forget_sent(head.seq)
         clone.state.feed.record_rebuild(clone.namespace)
@@ -68,10 +69,16 @@ def start_over(clone: Clone, copy: LocalCopy, checkpoint: LoadedCheckpoint | Non
 
 
 def _set_synced_aside(clone: Clone) -> None:
+    """Remember what is here, and what its metadata said; a clone without content has nothing to remember."""
     with clone.state.database.atomic() as connection:
         connection.execute("DROP TABLE IF EXISTS temp.synced")
+        connection.execute("DROP TABLE IF EXISTS temp.said")
         connection.execute(
             "CREATE TEMP TABLE synced AS SELECT * FROM files WHERE namespace = ? AND state = 'synced'",
+            (clone.namespace,),
+        )
+        connection.execute(
+            "CREATE TEMP TABLE said AS SELECT * FROM metadata WHERE namespace = ? AND EXISTS (SELECT 1 FROM synced)",
             (clone.namespace,),
         )
 
@@ -191,9 +198,11 @@ def _load_batch(clone: Clone, connection: sqlite3.Connection, rows: Iterable[Sta
     note_used(clone, used)
 
 
-def _take_back_synced(clone: Clone, copy: LocalCopy, *, is_replaced: bool) -> None:
+def _take_back_synced(clone: Clone, copy: LocalCopy, resolved: Resolved, *, is_replaced: bool) -> None:
     """Keep what is here and still named; remove, or keep aside, what is not."""
     namespace = clone.namespace
+    kept = KeptAside(clone.disk, clone.layout, copy)
+    kept.moved = resolved.kept_aside
     with clone.state.database.atomic() as connection:
         connection.execute(
             "UPDATE files SET state = 'synced', mtime_ns = s.mtime_ns, ctime_ns = s.ctime_ns, inode = s.inode"
@@ -202,19 +211,36 @@ def _take_back_synced(clone: Clone, copy: LocalCopy, *, is_replaced: bool) -> No
             (namespace,),
         )
         gone = connection.execute(
-            "SELECT s.path FROM temp.synced AS s LEFT JOIN files AS f ON f.namespace = ? AND f.path = s.path"
+            "SELECT s.* FROM temp.synced AS s LEFT JOIN files AS f ON f.namespace = ? AND f.path = s.path"
             " WHERE f.path IS NULL OR f.state = 'remote'",
             (namespace,),
         ).fetchall()
+        if gone:
+            connection.execute("CREATE INDEX temp.said_of ON said (type_normalized, model_id, data_name, version)")
+        for row in gone:
+            record = FileRecord._make(row)._replace(state=FileState.SYNCED)
+            if is_replaced:
+                copy.move_aside(record.path, kept_aside_directory(clone.layout))
+            version = parse_version_path(record.path)
+            if version is not None and version.file == RAW_FILE:
+                kept.keep_version(record, _find_said(connection, record))
+                copy.remove_version(version.directory)
+            else:
+                kept.keep_file(record)
+                copy.remove(record.path)
         connection.execute("DROP TABLE temp.synced")
-    for (path,) in gone:
-        if is_replaced:
-            copy.move_aside(path, clone.layout.local_path(KEPT_ASIDE, *filter(None, (namespace,))))
-        version = parse_version_path(path)
-        if version is not None and version.file == RAW_FILE:
-            copy.remove_version(version.directory)
-        else:
-            copy.remove(path)
+        connection.execute("DROP TABLE temp.said")
+
+
+def _find_said(connection: sqlite3.Connection, record: FileRecord) -> MetadataRow | None:
+    version = parse_version_path(record.path)
+    if version is None:
+        return None
+    row = connection.execute(
+        "SELECT * FROM temp.said WHERE type_normalized = ? AND model_id = ? AND data_name = ? AND version = ?",
+        (*artifact_key_of("", version.artifact)[1:], version.number),
+    ).fetchone()
+    return None if row is None else MetadataRow._make(row)
 
 
 def has_published(clone: Clone) -> bool:

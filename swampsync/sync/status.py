@@ -10,9 +10,9 @@ from swampsync.catalog.records import DeadLetter
 from swampsync.clock import parse_timestamp
 from swampsync.disk import Disk, Kind
 from swampsync.sync.clone import Clone
+from swampsync.sync.kept_aside import kept_aside_directory
 from swampsync.sync.letters import find_letters
 from swampsync.sync.pending import Op, PendingEntry, PendingWork
-from swampsync.sync.starting_over import KEPT_ASIDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +94,7 @@ def read_sync_status(clone: Clone) -> SyncStatus:
         pending=pending,
         pending_age_seconds=None if oldest is None else (now - oldest).total_seconds(),
         conflicts=conflicts,
-        kept_aside=tuple(
-            _walk(clone.disk, clone.layout.local_path(KEPT_ASIDE, *filter(None, (namespace,))), prefix="")
-        ),
+        kept_aside=tuple(_walk(clone.disk, kept_aside_directory(clone.layout), prefix="")),
         dead_letters=tuple(find_letters(clone)[0]),
         files=sum(number for number, _ in counts.values()),
         not_here=counts.get(FileState.REMOTE, (0, 0))[0],

@@ -23,13 +23,13 @@ from swampsync.sync.clone import Clone
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingWork
 from swampsync.sync.progress import Progress, silent
-from swampsync.sync.pull import Pulled, pull
+from swampsync.sync.pull import Pulled, pull, tell_nobody
 
 if TYPE_CHECKING:
     from swampsync.log.undelete import Undelete
     from swampsync.sync.adopting import Adopted
     from swampsync.sync.applying import Applied
-    from swampsync.sync.hydrate import Hydrated
+    from swampsync.sync.hydrate import Hydrated, Hydrator
     from swampsync.sync.push import Pushed
     from swampsync.sync.push_plan import PushLimits, PushPlan
     from swampsync.sync.recording import Recorder
@@ -50,10 +50,6 @@ class Synced:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
-def _tell_nobody(_applied: Applied) -> None:
-    pass
-
-
 class Syncer:
     """Pulls, pushes, hydrates and records in one clone.
 
@@ -67,7 +63,7 @@ class Syncer:
         adopted: What the first pull made of files that lay in the copy already.
     """
 
-    def __init__(self, clone: Clone, lock: CloneLock, *, on_applied: Callable[[Applied], None] = _tell_nobody) -> None:
+    def __init__(self, clone: Clone, lock: CloneLock, *, on_applied: Callable[[Applied], None] = tell_nobody) -> None:
         self.clone = clone
         self.copy = LocalCopy(clone.disk, clone.layout, clock=clone.clock, new_id=clone.new_id)
         self._lock = lock
@@ -169,10 +165,23 @@ class Syncer:
         from swampsync.sync.hydrate import Hydrator
 
         with self._lock.hold():
-            hydrator = Hydrator(self.clone, self.copy, check=check)
-            if records is None:
-                return hydrator.hydrate_all(progress=progress)
-            return hydrator.hydrate(records, total=len(records), progress=progress)
+            hydrator = Hydrator(self.clone, self.copy, check=check, on_applied=self._on_applied)
+            with self._telling(hydrator):
+                if records is None:
+                    return hydrator.hydrate_all(progress=progress)
+                return hydrator.hydrate(records, total=len(records), progress=progress)
+
+    @contextmanager
+    def _telling(self, hydrator: Hydrator) -> Iterator[None]:
+        """Tell what was kept aside for content that came, as what a pull does to what is here; also if it fails."""
+        try:
+            yield
+        finally:
+            if hydrator.kept.moved:
+                from swampsync.sync.applying import Applied
+                from swampsync.sync.resolving import Resolved
+
+                self._on_applied(Applied(resolved=Resolved(kept_aside=list(hydrator.kept.moved))))
 
     def is_hydrated(self) -> bool:
         """Say whether all content is here; makes no request."""
@@ -183,11 +192,11 @@ class Syncer:
         """Make sure that one file is here, as the log has it; takes no lock if it is."""
         from swampsync.sync.hydrate import Hydrator
 
-        hydrator = Hydrator(self.clone, self.copy)
+        hydrator = Hydrator(self.clone, self.copy, on_applied=self._on_applied)
         known = hydrator.find_here(path)
         if known is not None:
             return known
-        with self._lock.hold():
+        with self._lock.hold(), self._telling(hydrator):
             return hydrator.require(path)
 
     def has_pulled(self) -> bool:

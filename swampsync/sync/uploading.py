@@ -20,7 +20,7 @@ from swampsync.clock import parse_timestamp
 from swampsync.errors import InvalidInput, SwampsyncError
 from swampsync.layout import ObjectKey
 from swampsync.log.paths import METADATA_FILE
-from swampsync.sync.cataloguing import metadata_text_of
+from swampsync.sync.cataloguing import metadata_of, metadata_text_of
 from swampsync.sync.clone import Clone
 from swampsync.sync.digested import Digested
 from swampsync.sync.local_copy import LocalCopy, WrongContent
@@ -106,12 +106,12 @@ def upload(clone: Clone, copy: LocalCopy, item: Upload) -> None:
 
 
 def _cut(copy: LocalCopy, item: Upload) -> None:
-    """Undo what a killed append has left in the copy; only versions are appended to, other files were edited.
+    """Undo what a killed append has left in the copy; what no command appends to was edited.
 
     Raises:
-        WrongContent: It is no version.
+        WrongContent: It is no streaming version.
     """
-    if item.metadata is None:
+    if item.metadata is None or not metadata_of(item.metadata).streaming:
         raise _changed(item.record)
     copy.cut(item.record.path, size=item.record.size)
     copy.write_bytes(f"{item.entry.path}/{METADATA_FILE}", metadata_text_of(item.metadata))

@@ -391,3 +391,34 @@ def test_pull_alone_publishes_nothing_and_push_alone_fetches_nothing(ann: Member
     assert (pushed["filesPushed"], pushed["filesFetched"]) == (1, 0)
     text = ann("datastore", "sync").ok().text
     assert "Pulled 1 commit: 1 file" in text
+
+
+def edit_state(member: Member, content: str) -> None:
+    """Change the content of `state` in the copy as an editor does."""
+    (raw,) = (member.path / ".swamp" / "remote").rglob("state/1/raw")
+    raw.write_text(content)
+
+
+def test_sync_keeps_hand_edits_of_what_others_removed(ann: Member, bob: Member, namespace: str) -> None:
+    """What a person changed in the copy is kept aside and named by sync and status, in the log's terms and in JSON."""
+    ann.put("state", "one")
+    bob("datastore", "sync", "--hydrate").ok()
+    edit_state(bob, "bob's own")
+    ann("data", "delete", "vpc", "state", "-y").ok()
+    (kept,) = bob("datastore", "sync", "--json").json["keptAside"]
+    assert kept["path"].endswith("/state/1/raw")
+    assert kept["keptAs"] == "/".join(filter(None, (".swamp/kept-aside", namespace, kept["path"])))
+    assert (bob.path / kept["keptAs"]).read_text() == "bob's own"
+    assert f"Kept:      {kept['keptAs']}\n" in bob("datastore", "status").ok().text
+
+
+def test_reading_keeps_hand_edits_and_says_so(ann: Member, bob: Member) -> None:
+    """`data get` shows what was published; what the copy held instead is kept, and a notice says where."""
+    ann.put("state", "one")
+    bob("datastore", "sync", "--hydrate").ok()
+    edit_state(bob, "bob's own")
+    got = bob("data", "get", "vpc", "state", "--output", "-").ok()
+    assert got.text == "one"
+    notice = re.search(r"Kept aside (\S+): it was changed here without a command; what was here is (\S+)", got.err)
+    assert notice is not None, got.err
+    assert (bob.path / notice[2]).read_text() == "bob's own"
