@@ -41,6 +41,7 @@ EXTENDED = frozenset(
         "cli/test_undelete.py",
         "cli/test_vacuum.py",
         "cli/test_verify.py",
+        "cli/test_watch_bucket.py",
         "cli/test_written_keys.py",
         "docs/test_readme_team.py",
         "faults/test_kill_matrix.py",

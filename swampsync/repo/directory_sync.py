@@ -59,6 +59,11 @@ class DirectoryReport:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
     @property
+    def unreadable(self) -> dict[str, str]:
+        """No namespace: one that cannot be read is among the failures."""
+        return {}
+
+    @property
     def is_nothing_new(self) -> bool:
         """Whether every catalogued row was as the tree has it."""
         return not self.failures and all(one.rows.is_empty for one in self.refreshed.values())

@@ -70,6 +70,7 @@ class SyncReport:
         plan: Of a dry run.
         scanned: What a scan of the copy found; `None` if none was asked for.
         requests: What it took.
+        is_complete: Whether it came to its end.
     """
 
     namespace: str
@@ -97,6 +98,14 @@ class SyncReport:
     plan: PushPlan | None = None
     scanned: Scanned | None = None
     requests: RequestCounts = field(default_factory=RequestCounts)
+    is_complete: bool = True
+
+    @property
+    def unreadable(self) -> dict[str, str] | None:
+        """Other namespaces that could not be read, and why; `None` if the sync did not come to look at them."""
+        if not self.is_complete:
+            return None
+        return {name: outcome for name, outcome in self.others.items() if isinstance(outcome, str)}
 
     @property
     def has_news(self) -> bool:

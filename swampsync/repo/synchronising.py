@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ class Synchroniser:
         Args:
             options: What is asked.
             stages: Opens what is told how far each stage is: a scan, a pull, a push.
-            on_stop: Told what was done before an error ended the sync, unless that is nothing.
+            on_stop: Told what was done before an error or a signal ended the sync, unless that is nothing.
 
         Raises:
             Refused: The push would go beyond its limits.
@@ -78,8 +78,10 @@ class Synchroniser:
             if not options.is_dry_run and (options.is_pulling or options.all_namespaces):
                 check = parts.syncing.deadline(options.timeout_seconds)
                 report.others = self._follower.tail(everything=options.all_namespaces, check=check)
-        except SwampsyncError:
-            self._conclude(report, before)
+        except BaseException:  # a signal too: what was done is told by nobody else
+            report.is_complete = False
+            with suppress(SwampsyncError):
+                self._conclude(report, before)
             if report.has_news:
                 on_stop(report)
             raise
@@ -137,15 +139,20 @@ class Synchroniser:
 
     def _pull(self, report: SyncReport, options: SyncOptions, progress: Progress) -> None:
         check = self._parts.syncing.deadline(options.timeout_seconds)
+
+        def fetching(done: int, total: int | None = None, size: int | None = None, /) -> None:
+            report.fetched = done  # known also if the next one fails
+            progress(done, total, size)
+
         pulled = self._syncer.pull(check=check)
         report.is_replaced = pulled.is_replaced
         report.checkpoint = pulled.checkpoint
         wants_all = options.hydrate if options.hydrate is not None else self._parts.config.hydration is Hydration.FULL
         if options.predicate:
             records = [r for path in self._matches(options.predicate) if (r := self._find(path)) is not None]
-            hydrated = self._fetch(records, progress, check)
+            hydrated = self._fetch(records, fetching, check)
         elif options.hydrate or (wants_all and not self._syncer.is_hydrated() and not self._is_foreign):
-            hydrated = self._fetch(None, progress, check)
+            hydrated = self._fetch(None, fetching, check)
         else:
             return
         report.fetched = hydrated.files

@@ -36,6 +36,8 @@ class Event(StrEnum):
     STARTED_OVER = "started over"
     REFRESHED = "refreshed"
     NAMESPACE = "namespace"
+    UNREADABLE = "unreadable"  # a namespace that is looked at besides
+    READABLE = "readable"
     FAILED = "failed"
 
 
@@ -66,6 +68,11 @@ class Report(Protocol):
         """Path and reason of what could not be done."""
         ...
 
+    @property
+    def unreadable(self) -> dict[str, str] | None:
+        """Namespaces that could not be read, and why; `None` if the round did not come to look at them."""
+        ...
+
 
 R = TypeVar("R", bound=Report)
 
@@ -87,17 +94,18 @@ class Watcher(Generic[R]):
     """Syncs again and again.
 
     Args:
-        sync: One round.
+        sync: One round. If it fails it first tells what it was given what it had done by then, unless that is nothing.
         describe: Names what is new in a round, failures left out.
         clock: Waits.
         rng: Spreads the pauses while the store cannot be reached.
         interval_seconds: From the end of a round to the next.
-        on_trouble: Told once when a round failed for a reason that may pass, and with `None` once that is over.
+        on_trouble: Told when a round failed for a reason that may pass, again when it fails for another one, and with
+            `None` once that is over.
     """
 
     def __init__(
         self,
-        sync: Callable[[], R],
+        sync: Callable[[Callable[[R], None]], R],
         describe: Callable[[R], list[Line]],
         *,
         clock: Clock,
@@ -112,35 +120,48 @@ class Watcher(Generic[R]):
         self._interval = interval_seconds
         self._on_trouble = on_trouble
         self._failed: set[tuple[str, str]] = set()
+        self._unreadable: dict[str, str] = {}
 
     def rounds(self, stop: threading.Event) -> Iterator[tuple[R, list[Line]]]:
         """Sync until `stop` is set; yield every round that has something new, with its lines.
 
-        What cannot be transferred is new once, not in every round that tries it again.
+        What cannot be transferred or read is new once, not in every round that tries it again. What a round did before
+        it failed, or before a signal ended it, is yielded first: no later round would tell it.
 
         Raises:
             SwampsyncError: For a reason that does not pass by itself.
         """
         failed = 0
+        told = ""
         while not stop.is_set():
             pause = self._interval
+            stopped: list[R] = []
             try:
-                report = self._sync()
+                report = self._sync(stopped.append)
             except SwampsyncError as error:
+                yield from self._news(stopped)
                 if not error.is_retryable:
                     raise
                 failed += 1
                 pause = self._back_off(failed)
-                if failed == 1:
+                if error.message != told:
                     self._on_trouble(Trouble(error, pause))
+                told = error.message
+            except BaseException:  # a signal
+                yield from self._news(stopped)
+                raise
             else:
                 if failed:
-                    failed = 0
+                    failed, told = 0, ""
                     self._on_trouble(None)
-                lines = self._describe(report) + self._new_failures(report)
-                if lines:
-                    yield report, lines
+                yield from self._news([report])
             self._clock.wait(stop, pause)
+
+    def _news(self, reports: list[R]) -> Iterator[tuple[R, list[Line]]]:
+        for report in reports:
+            lines = self._describe(report) + self._new_failures(report) + self._changed_namespaces(report)
+            if lines:
+                yield report, lines
 
     def _back_off(self, failed: int) -> float:
         longest = max(_LONGEST_PAUSE_SECONDS, self._interval)
@@ -150,8 +171,18 @@ class Watcher(Generic[R]):
     def _new_failures(self, report: R) -> list[Line]:
         failures = set(report.failures)
         new = failures - self._failed
-        self._failed = failures
+        # A round that did not come to its end does not show what has arrived since.
+        self._failed = failures if report.unreadable is not None else self._failed | failures
         return [Line(Event.FAILED, path, reason) for path, reason in sorted(new)]
+
+    def _changed_namespaces(self, report: R) -> list[Line]:
+        """Name the namespaces that cannot be read since this round, and those that can again."""
+        now, before = report.unreadable, self._unreadable
+        if now is None:
+            return []
+        self._unreadable = now
+        lines = [Line(Event.UNREADABLE, name, why) for name, why in sorted(now.items()) if name not in before]
+        return lines + [Line(Event.READABLE, name) for name in sorted(before.keys() - now.keys())]
 
 
 def describe_sync(report: SyncReport) -> list[Line]:
@@ -208,7 +239,7 @@ def make_watcher(
 
         synchroniser = Synchroniser(parts)
         return Watcher(
-            lambda: synchroniser.sync(options),
+            lambda on_stop: synchroniser.sync(options, on_stop=on_stop),
             describe_sync,
             clock=world.clock,
             rng=world.rng,
@@ -216,7 +247,7 @@ def make_watcher(
             on_trouble=on_trouble,
         )
     return Watcher(
-        lambda: refresh_directory(parts, all_namespaces=options.all_namespaces, is_dry_run=False),
+        lambda _: refresh_directory(parts, all_namespaces=options.all_namespaces, is_dry_run=False),
         describe_refresh,
         clock=world.clock,
         rng=world.rng,

@@ -3,74 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from swampsync.backends.base import ObjectStore
-from swampsync.backends.memory import MemoryStore
-from swampsync.errors import Unavailable
-from swampsync.repo.world import World
-from swampsync.testing.faulty_store import Call, Fault, Faulty
-from swampsync.testing.manual_clock import ManualClock
 from tests.cli.conftest import Outcome, Swamp
-from tests.unit.repo.buckets import MemoryBuckets
-
-
-@dataclass
-class Team:
-    """Repos whose namespaces lie in one bucket in memory; its time is that of all machines."""
-
-    swamp: Swamp
-    directory: Path
-    clock: ManualClock = field(default_factory=ManualClock)
-    calls: list[str] = field(default_factory=list)
-    unreadable: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        self.buckets = MemoryBuckets(wrap=self.wrap, stores={("team", ""): MemoryStore(self.clock)})
-
-    def wrap(self, store: ObjectStore) -> ObjectStore:
-        def watch(call: Call) -> Fault | None:
-            self.calls.append(call.method)
-            if self.unreadable and call.key.startswith(self.unreadable):
-                raise Unavailable(f"no answer about {call.key}")
-            return None
-
-        return Faulty(store, watch)
-
-    def repo(self, name: str, namespace: str, more: str = "") -> Callable[..., Outcome]:
-        path = self.directory / name
-        path.mkdir()
-        self.swamp(path, "repo", "init").ok()
-        with (path / ".swamp.yaml").open("a") as file:
-            file.write(f'datastore:\n  type: "@swampsync/s3"\n{more}  config:\n    bucket: team\n')
-
-        def run(*words: str, stdin: str = "") -> Outcome:
-            return self.swamp(path, *words, stdin=stdin, env={"SWAMP_HOME": str(self.directory / "home")})
-
-        if namespace:
-            is_new = f"{namespace}/.namespace.json" not in set(self.buckets.keys())
-            run("namespace", "set" if is_new else "join", namespace).ok()
-        return run
+from tests.cli.memory_team import Team, put
 
 
 @pytest.fixture
 def team(swamp: Swamp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
-    team = Team(swamp, tmp_path)
-    monkeypatch.setattr("swampsync.repo.repo.World", lambda: World(open_bucket=team.buckets.open, clock=team.clock))
-    return team
+    return Team(swamp, tmp_path).installed(monkeypatch)
 
 
 @pytest.fixture(params=["", "infra"])
 def namespace(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def put(run: Callable[..., Outcome], name: str, *flags: str) -> None:
-    run("data", "put", "vpc", name, "-", *flags, stdin=name).ok()
 
 
 def line_of(outcome: Outcome, label: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,23 +21,27 @@ from swampsync.testing.manual_clock import ManualClock
 class Scene:
     """A watcher over scripted rounds; it stops when the script ends."""
 
-    script: list[SyncReport | SwampsyncError]
+    script: list[SyncReport | BaseException | tuple[SyncReport, BaseException]]
     interval: float = 10.0
     clock: ManualClock = field(default_factory=ManualClock)
     times: list[float] = field(default_factory=list)
     troubles: list[Trouble | None] = field(default_factory=list)
+    rounds: list[list[Line]] = field(default_factory=list)
 
     def run(self) -> list[list[Line]]:
         stop = threading.Event()
         began = self.clock.uptime()
-        rounds: Iterator[SyncReport | SwampsyncError] = iter(self.script)
+        rounds = iter(self.script)
 
-        def sync() -> SyncReport:
+        def sync(on_stop: Callable[[SyncReport], None]) -> SyncReport:
             self.times.append(self.clock.uptime() - began)
             outcome = next(rounds)
             if len(self.times) == len(self.script):
                 stop.set()
-            if isinstance(outcome, SwampsyncError):
+            if isinstance(outcome, tuple):
+                on_stop(outcome[0])
+                raise outcome[1]
+            if isinstance(outcome, BaseException):
                 raise outcome
             return outcome
 
@@ -49,7 +53,9 @@ class Scene:
             interval_seconds=self.interval,
             on_trouble=self.troubles.append,
         )
-        return [lines for _, lines in watcher.rounds(stop)]
+        for _, lines in watcher.rounds(stop):
+            self.rounds.append(lines)
+        return self.rounds
 
 
 def report(**values: object) -> SyncReport:
@@ -94,6 +100,7 @@ def test_every_change_is_a_line() -> None:
         (Event.PUSHED, "data/a/b/c/2"),
         (Event.WITHDREW, "files/w"),
         (Event.NAMESPACE, "app"),
+        (Event.UNREADABLE, "denied"),
     ]
     assert lines[4].to_json() == {"event": "renumbered", "path": "data/a/b/c/1", "detail": "data/a/b/c/2"}
 
@@ -117,6 +124,51 @@ def test_trouble_is_told_once_and_waited_out(make: Callable[[], SwampsyncError])
     assert first is not None
     assert first.pause_seconds == pytest.approx(pauses[0])
     assert last is None
+
+
+def test_other_trouble_is_told_again() -> None:
+    """While rounds keep failing, a new reason is told, and the same one is not."""
+    scene = Scene([Unavailable("no route"), Unavailable("no route"), Unavailable("no answer"), report()])
+    assert scene.run() == []
+    assert [None if trouble is None else trouble.error.message for trouble in scene.troubles] == [
+        "no route", "no answer", None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [Unavailable("no route"), AccessDenied("no more"), KeyboardInterrupt()], ids=repr)
+def test_what_a_round_did_before_it_failed_is_told(end: BaseException) -> None:
+    """What came before an error that passes, one that lasts, or a signal, is told at once; no later round would."""
+    done = report(came=["files/x"], renumbered=[("data/a/1", "data/a/2")], is_complete=False)
+    scene = Scene([(done, end), report()])
+    if isinstance(end, Unavailable):
+        scene.run()
+        assert [trouble is None for trouble in scene.troubles] == [False, True]
+    else:
+        with pytest.raises(type(end)):
+            scene.run()
+    assert scene.rounds == [
+        [Line(Event.PULLED, "files/x"), Line(Event.RENUMBERED, "data/a/1", "data/a/2")],
+    ]
+
+
+def test_failure_is_not_told_again_after_a_round_that_was_cut_off() -> None:
+    """A round that ended early has not tried everything: what it does not mention still fails."""
+    bad = [("files/x", "missing")]
+    cut = (report(came=["files/y"], is_complete=False), Unavailable("no route"))
+    scene = Scene([report(failures=bad), cut, report(failures=bad)])
+    assert scene.run() == [[Line(Event.FAILED, "files/x", "missing")], [Line(Event.PULLED, "files/y")]]
+
+
+def test_namespace_that_cannot_be_read_is_told_when_that_begins_and_ends() -> None:
+    """One line when a followed namespace cannot be read any more, one when it can again, none in between."""
+    shut = report(others={"infra": "no access", "web": 0})
+    cut = (report(came=["files/y"], is_complete=False), Unavailable("no route"))
+    scene = Scene([shut, shut, cut, shut, report(others={"infra": 0, "web": 0}), report(others={"infra": 0})])
+    assert scene.run() == [
+        [Line(Event.UNREADABLE, "infra", "no access")],
+        [Line(Event.PULLED, "files/y")],
+        [Line(Event.READABLE, "infra")],
+    ]
 
 
 def test_lasting_error_ends_the_watch() -> None:
