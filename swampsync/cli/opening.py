@@ -61,6 +61,7 @@ def open_repo(cli: Cli, *, needs_bucket: bool = False) -> Repo:
         environ=cli.environ if cli.environ.get("USER") else _with_person(cli.environ),
         command=" ".join(("swamp", *cli.arguments)),
         cache_dir=find_cache_directory(config) if config.is_remote or needs_bucket else None,
+        stages=cli.console.progress,
     )
     repo.on_notice = cli.console.warn
     repo.on_wait = cli.console.note

@@ -8,7 +8,7 @@ and one whose log was replaced start over from the newest checkpoint that can be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from swampsync.log.checkpoint import LoadedCheckpoint
     from swampsync.log.commit import PublishedCommit
     from swampsync.log.state import NamespaceState
+
+
+def _tell_nobody(_read: int, _of: int, _size: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,14 @@ class CatchUp:
         return self.tail.commits()
 
 
-def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS, at_most: int | None = None) -> CatchUp:
+def catch_up(
+    log: Log,
+    position: Position,
+    *,
+    page_keys: int = PAGE_KEYS,
+    at_most: int | None = None,
+    on_read: Callable[[int, int, int], None] = _tell_nobody,
+) -> CatchUp:
     """Find the way from a position to the head; reads no commit yet.
 
     Args:
@@ -55,6 +66,7 @@ def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS, at_mos
         position: Up to where it was applied; `BEGINNING` for a new clone.
         page_keys: From how many commits on a checkpoint is looked for.
         at_most: Only checkpoints of this commit or an earlier one, because those of later ones turned out damaged.
+        on_read: Told how many segments of a checkpoint were read, of how many, and their bytes.
 
     Raises:
         DataError: A commit is too large to be one.
@@ -68,7 +80,8 @@ def catch_up(log: Log, position: Position, *, page_keys: int = PAGE_KEYS, at_mos
         is_replaced = seen.freshness is Freshness.REPLACED
     from swampsync.log.checkpoint import readable_checkpoints
 
-    for checkpoint in readable_checkpoints(log, after=0 if is_replaced else position.seq, at_most=at_most):
+    after = 0 if is_replaced else position.seq
+    for checkpoint in readable_checkpoints(log, after=after, at_most=at_most, on_read=on_read):
         seen = tail(log, checkpoint.position, limit=None)
         if seen.freshness is not Freshness.REPLACED:
             return CatchUp(starts_over=True, is_replaced=is_replaced, checkpoint=checkpoint, tail=seen)

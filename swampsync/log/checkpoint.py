@@ -8,7 +8,7 @@ tail.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -36,6 +36,8 @@ from swampsync.log.tail import Position
 MAX_DELTAS: Final = 4
 CANDIDATES: Final = 8
 _HELD_BYTES: Final = 64 * 1024 * 1024
+# Told how many segments were read, of how many, and their bytes.
+OnRead = Callable[[int, int, int], None]
 _NAME: Final = re.compile(rf"([0-9]{{{SEQUENCE_DIGITS}}})\.json")
 
 
@@ -125,6 +127,10 @@ class LoadedCheckpoint:
             yield from unpack_segment(body, ref, key=self.log.layout.segment_key(ref.id).text)
 
 
+def _tell_nobody(_read: int, _of: int, _size: int) -> None:
+    pass
+
+
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
     """Encode a checkpoint canonically."""
     position = checkpoint.position
@@ -208,7 +214,7 @@ def read_checkpoint(log: Log, seq: int) -> Checkpoint:
     return decode_checkpoint(log.store.get(key).body, key=key.text, seq=seq, namespace=log.namespace)
 
 
-def load_checkpoint(log: Log, checkpoint: Checkpoint) -> LoadedCheckpoint:
+def load_checkpoint(log: Log, checkpoint: Checkpoint, *, on_read: OnRead = _tell_nobody) -> LoadedCheckpoint:
     """Read a checkpoint's segments side by side, so that what is missing shows before the first row is used.
 
     Raises:
@@ -216,22 +222,31 @@ def load_checkpoint(log: Log, checkpoint: Checkpoint) -> LoadedCheckpoint:
     """
     if sum(ref.size for ref in checkpoint.segments) > _HELD_BYTES:
         return LoadedCheckpoint(checkpoint, log, {})
-    return LoadedCheckpoint(checkpoint, log, {ref.id: body for ref, body in log.read_segments(checkpoint.segments)})
+    bodies: dict[str, bytes] = {}
+    size = 0
+    for ref, body in log.read_segments(checkpoint.segments):
+        bodies[ref.id] = body
+        size += ref.size
+        on_read(len(bodies), len(checkpoint.segments), size)
+    return LoadedCheckpoint(checkpoint, log, bodies)
 
 
-def readable_checkpoints(log: Log, *, after: int = 0, at_most: int | None = None) -> Iterator[LoadedCheckpoint]:
+def readable_checkpoints(
+    log: Log, *, after: int = 0, at_most: int | None = None, on_read: OnRead = _tell_nobody
+) -> Iterator[LoadedCheckpoint]:
     """Iterate the checkpoints that can be read, newest first; what cannot is skipped, eight are tried.
 
     Args:
         log: Whose.
         after: Only those of later commits than this one.
         at_most: Only those of this commit or an earlier one.
+        on_read: See `OnRead`.
     """
     for entry in list_checkpoints(log, at_most=at_most, limit=CANDIDATES):
         if entry.seq <= after:
             return
         try:
-            yield load_checkpoint(log, read_checkpoint(log, entry.seq))
+            yield load_checkpoint(log, read_checkpoint(log, entry.seq), on_read=on_read)
         except (DataError, ObjectNotFound):
             continue
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from swampsync.registry import NamespaceRegistry
     from swampsync.repo.remote import Remote
     from swampsync.repo.syncing import Syncing
+    from swampsync.sync.progress import Stages
 
 
 def _ignore(_text: str) -> None:
@@ -43,6 +44,7 @@ class Parts:
         environ: For child processes and paths; the library reads no environment of its own.
         command: What to write into locks.
         cache_dir: Where temporary credentials are kept; `None` for nowhere.
+        stages: Opens what is told how far the reading of a long log is.
 
     Attributes:
         on_notice: Takes one-line notices for the person at the terminal.
@@ -57,6 +59,7 @@ class Parts:
         command: str = "swampsync",
         *,
         cache_dir: str | None = None,
+        stages: Stages | None = None,
     ) -> None:
         self.config = config
         self.world = world
@@ -65,6 +68,7 @@ class Parts:
         self.cache_dir = cache_dir
         self.on_notice: Callable[[str], None] = _ignore
         self.on_wait: Callable[[str], None] = _ignore
+        self.stages = stages
 
     @cached_property
     def layout(self) -> Layout:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from swampsync.repo.verifying import Verifier
     from swampsync.repo.watching import Trouble, Watcher
     from swampsync.repo.writing import DataWriter
+    from swampsync.sync.progress import Stages
 
 _NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -92,6 +93,7 @@ class Repo:
         world: World | None = None,
         command: str = "swampsync",
         cache_dir: str | None = None,
+        stages: Stages | None = None,
     ) -> Self:
         """Open a repo whose configuration has been read.
 
@@ -101,8 +103,9 @@ class Repo:
             world: See `open`.
             command: Shown to those who wait for our locks.
             cache_dir: Where temporary credentials of a bucket are kept; `None` for nowhere.
+            stages: Opens what is told how far the reading of a long log is.
         """
-        return cls(Parts(config, world or World(), environ, command, cache_dir=cache_dir))
+        return cls(Parts(config, world or World(), environ, command, cache_dir=cache_dir, stages=stages))
 
     def __enter__(self) -> Self:
         return self

@@ -21,7 +21,7 @@ from swampsync.repo.membership import prove_membership
 from swampsync.repo.publication import Publication, report_failures, report_resolved
 from swampsync.sync.cataloguing import ensure_catalogued
 from swampsync.sync.pending import Op, PendingWork
-from swampsync.sync.progress import Progress, silent
+from swampsync.sync.progress import Progress, no_stages, silent
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -104,7 +104,10 @@ class Syncing:
             pool = late_pool(lambda: self.pool)
             clone = make_clone(self._parts, namespace, pool=pool, concurrency=self._concurrency)
             known = self._syncers[namespace.name] = Syncer(
-                clone, self.lock, on_applied=lambda applied: self.on_applied(namespace, applied)
+                clone,
+                self.lock,
+                on_applied=lambda applied: self.on_applied(namespace, applied),
+                stages=self._parts.stages or no_stages,
             )
         return known
 

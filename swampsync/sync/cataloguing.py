@@ -20,6 +20,7 @@ from swampsync.catalog.state import SyncState
 from swampsync.errors import DataError
 from swampsync.log.rows import ArtifactRow
 from swampsync.namespace import SOLO, Namespace
+from swampsync.sync.progress import Progress, silent
 
 _CHUNK = 2_000
 
@@ -90,10 +91,10 @@ def catalogue_artifacts(catalog: Catalog, state: SyncState, keys: Iterable[Artif
         catalog.replace_artifacts(found)
 
 
-def catalogue_namespace(catalog: Catalog, state: SyncState, namespace: str) -> None:
+def catalogue_namespace(catalog: Catalog, state: SyncState, namespace: str, *, progress: Progress = silent) -> None:
     """Make all of a namespace's rows in the catalog follow the state, in one transaction."""
     with catalog.loading():
-        catalog.replace_namespace(namespace, _namespace_rows(state, namespace))
+        catalog.replace_namespace(namespace, _namespace_rows(state, namespace, progress))
 
 
 def ensure_catalogued(catalog: Catalog, state: SyncState, namespace: str) -> None:
@@ -118,9 +119,14 @@ def iterate_artifacts(state: SyncState, namespace: str) -> Iterator[tuple[Artifa
         yield ArtifactKey(*key), list(rows)
 
 
-def _namespace_rows(state: SyncState, namespace: str) -> Iterator[CatalogRow]:
+def _namespace_rows(state: SyncState, namespace: str, progress: Progress) -> Iterator[CatalogRow]:
+    done = told = 0
     for _, rows in iterate_artifacts(state, namespace):
         yield from catalog_rows_of(rows)
+        done += len(rows)
+        if done - told >= _CHUNK:
+            progress(done)
+            told = done
 
 
 def _metadata_rows(state: SyncState, namespace: str) -> Iterator[MetadataRow]:

@@ -28,6 +28,7 @@ from swampsync.sync.kept_aside import KeptAside, kept_aside_directory
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingEntry, PendingWork
 from swampsync.sync.position import write_position
+from swampsync.sync.progress import Progress, Stages, no_stages, silent
 from swampsync.sync.resolving import Resolved, Resolver
 
 _BATCH: Final = 5_000
@@ -38,7 +39,14 @@ _FILE: Final = (
 _METADATA: Final = "INSERT OR REPLACE INTO metadata VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
-def start_over(clone: Clone, copy: LocalCopy, checkpoint: LoadedCheckpoint | None, *, is_replaced: bool) -> Resolved:
+def start_over(
+    clone: Clone,
+    copy: LocalCopy,
+    checkpoint: LoadedCheckpoint | None,
+    *,
+    is_replaced: bool,
+    stages: Stages = no_stages,
+) -> Resolved:
     """Make the databases say what a checkpoint says, or nothing without one, in one transaction.
 
     Args:
@@ -46,6 +54,7 @@ def start_over(clone: Clone, copy: LocalCopy, checkpoint: LoadedCheckpoint | Non
         copy: Its local copy.
         checkpoint: Found whole before.
         is_replaced: Whether the log is another one than was applied: then nothing that is here is thrown away.
+        stages: Opens what is told how far each step is.
     """
     work = PendingWork(clone.state, clone.namespace, clock=clone.clock)
     resolver = Resolver(clone, copy, work)
@@ -58,12 +67,16 @@ def start_over(clone: Clone, copy: LocalCopy, checkpoint: LoadedCheckpoint | Non
             entries = work.entries()
             if entries:
                 _resolve_all(clone, checkpoint, entries, resolver)
-            load_rows(clone, checkpoint.rows(), {entry.path for entry in work.entries()})
+            total = sum(ref.rows for ref in checkpoint.checkpoint.segments)
+            with stages("Taking in the log") as progress:
+                pending = {entry.path for entry in work.entries()}
+                load_rows(clone, checkpoint.rows(), pending, progress=progress, total=total)
         _take_back_synced(clone, copy, resolver.resolved, is_replaced=is_replaced)
         write_position(clone, head)
         work.forget_sent(head.seq)
         clone.state.feed.record_rebuild(clone.namespace)
-        catalogue_namespace(clone.catalog, clone.state, clone.namespace)
+        with stages("Cataloguing") as progress:
+            catalogue_namespace(clone.catalog, clone.state, clone.namespace, progress=progress)
     remove_leftovers(clone, copy, resolver.resolved)
     return resolver.resolved
 
@@ -154,13 +167,19 @@ def _number(entry: PendingEntry) -> int:
     return int(entry.path.rpartition("/")[2])
 
 
-def load_rows(clone: Clone, rows: Iterable[StateRow], pending: set[str]) -> None:
+def load_rows(
+    clone: Clone, rows: Iterable[StateRow], pending: set[str], *, progress: Progress = silent, total: int | None = None
+) -> None:
     """Stream rows into the tables; what is pending stands above them."""
+    done = 0
     with clone.state.database.atomic() as connection:
         connection.execute("PRAGMA cache_size = -32768")
         iterator = iter(rows)
         while batch := list(islice(iterator, _BATCH)):
             _load_batch(clone, connection, batch, pending)
+            done += len(batch)
+            if len(batch) == _BATCH:  # what is one batch in all needs no bar
+                progress(done, total)
 
 
 def _load_batch(clone: Clone, connection: sqlite3.Connection, rows: Iterable[StateRow], pending: set[str]) -> None:

@@ -22,7 +22,7 @@ from swampsync.locks.clone_lock import CloneLock
 from swampsync.sync.clone import Clone
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingWork
-from swampsync.sync.progress import Progress, silent
+from swampsync.sync.progress import Progress, Stages, no_stages, silent
 from swampsync.sync.pull import Pulled, pull, tell_nobody
 
 if TYPE_CHECKING:
@@ -58,16 +58,25 @@ class Syncer:
         lock: The clone's own; processes of one clone take turns.
         on_applied: Told what a pull or a push applied of others' commits, and what became of pending work; also if
             it fails afterwards.
+        stages: Opens what is told how far a pull of much is.
 
     Attributes:
         adopted: What the first pull made of files that lay in the copy already.
     """
 
-    def __init__(self, clone: Clone, lock: CloneLock, *, on_applied: Callable[[Applied], None] = tell_nobody) -> None:
+    def __init__(
+        self,
+        clone: Clone,
+        lock: CloneLock,
+        *,
+        on_applied: Callable[[Applied], None] = tell_nobody,
+        stages: Stages = no_stages,
+    ) -> None:
         self.clone = clone
         self.copy = LocalCopy(clone.disk, clone.layout, clock=clone.clock, new_id=clone.new_id)
         self._lock = lock
         self._on_applied = on_applied
+        self._stages = stages
         self._pulled: Pulled | None = None
         self.adopted: Adopted | None = None
 
@@ -97,7 +106,7 @@ class Syncer:
 
     def _pull(self, check: Callable[[], None]) -> Pulled:
         is_first = not self.has_pulled()
-        self._pulled = pull(self.clone, self.copy, check=check, on_applied=self._on_applied)
+        self._pulled = pull(self.clone, self.copy, check=check, on_applied=self._on_applied, stages=self._stages)
         if is_first:  # a new clone, whose copy is empty, or one whose state was lost
             from swampsync.sync.adopting import Adopter
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,7 +21,7 @@ from swampsync.testing.manual_clock import ManualClock
 class Scene:
     """A watcher over scripted rounds; it stops when the script ends."""
 
-    script: list[SyncReport | BaseException | tuple[SyncReport, BaseException]]
+    script: Sequence[SyncReport | BaseException | tuple[SyncReport, BaseException]]
     interval: float = 10.0
     clock: ManualClock = field(default_factory=ManualClock)
     times: list[float] = field(default_factory=list)

@@ -11,7 +11,7 @@ import pytest
 from swampsync.backends.base import RequestKind
 from swampsync.log.append import Appender
 from swampsync.log.checkpointing import Checkpointer
-from swampsync.log.commit import CommitDraft
+from swampsync.log.commit import CommitDraft, SegmentRef
 from swampsync.log.rows import ArtifactRow, FilePut
 from swampsync.log.segments import row_to_line
 from swampsync.log.tail import BEGINNING, Position
@@ -43,14 +43,17 @@ def make_rows(count: int) -> Iterator[ArtifactRow | FilePut]:
         yield FilePut(f"{row.artifact}/1/raw", len(CONTENT), DIGEST)
 
 
-def fill(desk: Desk, count: int) -> None:
+def fill(desk: Desk, count: int, *, parts: int = 1) -> None:
     """Give a namespace many versions without uploading their objects: one commit, and a checkpoint of it."""
     log = desk.clone.log
     draft = CommitDraft("push", "repo", "a@b", "test", put=(FilePut("files/x", 1, DIGEST),))
     appender = Appender(log, desk.clock, desk.rng, desk.ids, lambda **_: None)
     done = appender.append(draft, lambda _newer, plan: plan, position=BEGINNING, tailed_at=desk.clock.uptime())
     assert done.published is not None
-    base = log.put_segments(map(row_to_line, make_rows(count)), new_id=desk.ids)
+    lines = [row_to_line(row) for row in make_rows(count)]
+    base: tuple[SegmentRef, ...] = ()
+    for part in range(parts):
+        base += log.put_segments(lines[part::parts], new_id=desk.ids)
     Checkpointer(log, desk.clock, desk.ids, "test").put(Position.of(done.published), base=base, deltas=())
 
 
