@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.surroundings import clean_environment, let_children_be_signalled
+from tests.surroundings import clean_environment, lay_files_into_memory, let_children_be_signalled
 
 __all__ = ["clean_environment"]
 
@@ -71,6 +71,7 @@ SOAK = frozenset({"conformance/test_object_store_s3.py"})
 
 def pytest_configure() -> None:
     let_children_be_signalled()
+    lay_files_into_memory()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from swampsync.cli.console import Console
 from swampsync.cli.optional_values import fill_in
 from swampsync.cli.table import COMMANDS, GROUP_HELP, ORIGINAL_ONLY
 from swampsync.errors import InvalidInput, SwampsyncError, SyncIncomplete, printable
-
-if TYPE_CHECKING:
-    import typer
 
 PROGRAM: Final = "swamp"
 EXIT_USAGE: Final = 2
@@ -107,12 +103,12 @@ def _run(arguments: list[str], environ: Mapping[str, str], console: Console) -> 
         return 1
     import typer
 
+    from swampsync.cli.application import command_of
     from swampsync.cli.command import Cli, Common, merge_common
 
     cli = Cli(common=Common(is_json=console.is_json), environ=environ, arguments=tuple(arguments), console=console)
     merge_common(cli, leading)
-    selected = {words: COMMANDS[words]} if words in COMMANDS else COMMANDS
-    application = typer.main.get_command(build_application(selected))
+    application = command_of(words if words in COMMANDS else None)
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
         status = application.main(
@@ -160,69 +156,6 @@ def split_words(arguments: list[str]) -> tuple[tuple[str, ...], list[str], dict[
         if words not in GROUP_HELP and words not in COMMANDS:
             break
     return words, arguments[position:], leading
-
-
-def build_application(
-    selected: Mapping[tuple[str, ...], str],
-    *,
-    load: Callable[[str], Callable[..., Any]] | None = None,
-    on_group: Callable[..., None] | None = None,
-) -> typer.Typer:
-    """Build the command tree for the selected commands only.
-
-    Args:
-        selected: Which commands, as in the table.
-        load: Makes the function of a command from its target; by default it is imported.
-        on_group: Takes the options that groups have, where they are not taken off the line before.
-    """
-    import typer
-
-    load = load or load_command
-
-    settings: dict[str, Any] = {
-        "rich_markup_mode": None,
-        "pretty_exceptions_enable": False,
-        "add_completion": False,
-        "no_args_is_help": True,
-    }
-    root = typer.Typer(name=PROGRAM, help="Many git repos, one team datastore.", **settings)
-    root.callback()(on_group or _root)
-    groups: dict[tuple[str, ...], typer.Typer] = {(): root}
-    for words, target in selected.items():
-        for depth in range(1, len(words)):
-            path = words[:depth]
-            if path not in groups:
-                groups[path] = typer.Typer(help=GROUP_HELP[path], **settings)
-                groups[path].callback()(on_group or _group)
-                groups[path[:-1]].add_typer(groups[path], name=path[-1])
-        groups[words[:-1]].command(words[-1], context_settings=_context_settings(words))(load(target))
-    return root
-
-
-def _root() -> None:
-    """Many git repos, one team datastore."""
-
-
-def _group() -> None:
-    pass
-
-
-_group.__doc__ = None
-
-
-def _context_settings(words: tuple[str, ...]) -> dict[str, Any]:
-    settings: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-    if words == ("exec",):
-        # What follows belongs to the program that is run.
-        settings |= {"ignore_unknown_options": True, "allow_interspersed_args": False}
-    return settings
-
-
-def load_command(target: str) -> Callable[..., Any]:
-    """Import the function that answers a command."""
-    module, _, name = target.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(f"swampsync.cli.{module}"), name)
-    return function
 
 
 def report_error(error: SwampsyncError, console: Console) -> int:

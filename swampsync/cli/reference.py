@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from swampsync.cli.app import build_application
+from swampsync.cli.application import build_application
 from swampsync.cli.table import COMMANDS, GROUP_HELP
 
 HEAD = """# Command reference

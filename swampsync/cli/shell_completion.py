@@ -28,7 +28,8 @@ def answer(variable: str, instruction: str, environ: Mapping[str, str]) -> int:
     from typer._completion_classes import completion_init
     from typer.completion import shell_complete
 
-    from swampsync.cli.app import build_application, split_words
+    from swampsync.cli.app import split_words
+    from swampsync.cli.application import build_application
 
     completion_init()
     before = _words_before_cursor(environ)
