@@ -37,11 +37,10 @@ from swampsync.namespace import RESERVED, Namespace
 from swampsync.registry.bucket_place import require_free_place, solo_taken
 from swampsync.registry.bucket_scan import list_places, scan_manifests
 from swampsync.registry.claims import ClaimOutcome, adding, checked, not_registered, require_named, taken
+from swampsync.registry.interface import NamespaceRegistry
 from swampsync.registry.manifest import (
     MembersRecord,
-    NamespaceDescription,
     NamespaceManifest,
-    NamespaceStatistics,
     RegistryScan,
     format_manifest,
     format_members,
@@ -55,8 +54,8 @@ _FIRST_DELAY_SECONDS: Final = 0.02
 _LONGEST_DELAY_SECONDS: Final = 0.5
 
 
-class BucketRegistry:
-    """Claims, members and listings in a bucket; holds no state. A `NamespaceRegistry`.
+class BucketRegistry(NamespaceRegistry):
+    """Claims, members and listings in a bucket; holds no state.
 
     Writes go through the guard of the namespace that they are about, whichever the caller acts in.
 
@@ -277,24 +276,3 @@ class BucketRegistry:
 
     def _names(self) -> list[str]:
         return [manifest.namespace for manifest in self.scan().manifests]
-
-    def list_namespaces(self) -> list[NamespaceManifest]:
-        """List what `scan` can read, sorted by name."""
-        return list(self.scan().manifests)
-
-    def describe(
-        self, namespace: Namespace, *, repo_namespace: Namespace, statistics: NamespaceStatistics | None = None
-    ) -> NamespaceDescription:
-        """Describe a namespace.
-
-        Raises:
-            NotFound: Nobody has claimed it.
-            DataError: A manifest cannot be read.
-        """
-        manifest = self.read_manifest(namespace)
-        return NamespaceDescription(
-            manifest=manifest,
-            record=self.read_members(namespace).with_members([manifest.repo_id]),
-            is_current=namespace == repo_namespace,
-            statistics=statistics,
-        )

@@ -19,11 +19,10 @@ from swampsync.errors import DataError, LeaseLost, NotFound
 from swampsync.layout import Layout
 from swampsync.namespace import Namespace
 from swampsync.registry.claims import ClaimOutcome, checked, not_registered, require_named, taken
+from swampsync.registry.interface import NamespaceRegistry
 from swampsync.registry.manifest import (
     MembersRecord,
-    NamespaceDescription,
     NamespaceManifest,
-    NamespaceStatistics,
     RegistryScan,
     format_manifest,
     format_members,
@@ -35,7 +34,7 @@ from swampsync.registry.manifest import (
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
-class Registry:
+class Registry(NamespaceRegistry):
     """Claims, members and listings on a directory; holds no state.
 
     Args:
@@ -217,32 +216,6 @@ class Registry:
             except OSError as error:
                 problems.append(DataError(f"manifest `{path}` cannot be read: {error.strerror}", key=path))
         return RegistryScan(tuple(sorted(manifests)), tuple(problems))
-
-    def list_namespaces(self) -> list[NamespaceManifest]:
-        """List what `scan` can read, sorted by name."""
-        return list(self.scan().manifests)
-
-    def describe(
-        self, namespace: Namespace, *, repo_namespace: Namespace, statistics: NamespaceStatistics | None = None
-    ) -> NamespaceDescription:
-        """Describe a namespace.
-
-        Args:
-            namespace: Which.
-            repo_namespace: The one that the asking repo uses.
-            statistics: Counted by the caller.
-
-        Raises:
-            NotFound: Nobody has claimed it.
-            DataError: A manifest cannot be read.
-        """
-        manifest = self.read_manifest(namespace)
-        return NamespaceDescription(
-            manifest=manifest,
-            record=self.read_members(namespace).with_members([manifest.repo_id]),
-            is_current=namespace == repo_namespace,
-            statistics=statistics,
-        )
 
     # --- bytes -------------------------------------------------------------------------------------
 

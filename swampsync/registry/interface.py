@@ -88,15 +88,26 @@ class NamespaceRegistry(Protocol):
 
     def list_namespaces(self) -> list[NamespaceManifest]:
         """List what `scan` can read, sorted by name."""
-        ...
+        return list(self.scan().manifests)
 
     def describe(
         self, namespace: Namespace, *, repo_namespace: Namespace, statistics: NamespaceStatistics | None = None
     ) -> NamespaceDescription:
         """Describe a namespace.
 
+        Args:
+            namespace: Which.
+            repo_namespace: The one that the asking repo uses.
+            statistics: Counted by the caller.
+
         Raises:
             NotFound: Nobody has claimed it.
             DataError: A manifest cannot be read.
         """
-        ...
+        manifest = self.read_manifest(namespace)
+        return NamespaceDescription(
+            manifest=manifest,
+            record=self.read_members(namespace).with_members([manifest.repo_id]),
+            is_current=namespace == repo_namespace,
+            statistics=statistics,
+        )
