@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 from swampsync.query.activation import Activation
+from swampsync.query.deciding import decide
 from swampsync.query.values import EvaluationError, a_type, from_key, type_name
 
 Evaluate: TypeAlias = Callable[[Activation], Any]
@@ -23,25 +24,16 @@ def _quantify(target: Evaluate, slot: int, body: Evaluate, condition: Evaluate |
     del condition
     decisive = kind == "exists"
 
-    def quantify(env: Activation) -> bool:
-        failure: EvaluationError | None = None
+    def bodies(env: Activation) -> Iterator[Evaluate]:
         for item in _range(target(env), kind):
             env.charge(1)
             env.slots[slot] = item
-            try:
-                value = body(env)
-            except EvaluationError as error:
-                failure = failure or error
-                continue
-            if value is decisive:
-                return bool(decisive)
-            if type(value) is not bool:
-                failure = failure or EvaluationError(f"{kind}() over {a_type(value)}")
-        if failure is not None:
-            raise failure
-        return not decisive
+            yield body
 
-    return quantify
+    def refuse(value: Any) -> EvaluationError:
+        return EvaluationError(f"{kind}() over {a_type(value)}")
+
+    return lambda env: decide(env, asked=bodies(env), decisive=decisive, refuse=refuse)
 
 
 def _truth(value: Any, kind: str) -> bool:

@@ -6,6 +6,7 @@ Errors are exceptions (`EvaluationError`) that `&&`, `||`, `all` and `exists` ab
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from swampsync.catalog.rows import CatalogRow
@@ -28,6 +29,7 @@ from swampsync.query.ast import (
     Unary,
 )
 from swampsync.query.comprehensions import MACROS, Evaluate
+from swampsync.query.deciding import decide
 from swampsync.query.elements import Absent, as_optional, contains, element, make_has, make_select
 from swampsync.query.fields import FIELDS, POSITIONS, QUALIFIED_TYPES
 from swampsync.query.functions import GLOBALS, METHODS
@@ -209,23 +211,10 @@ class _Builder:
         operands = [self.build(operand) for operand in node.operands]
         decisive, op = node.op == "||", node.op
 
-        def combine(env: Activation) -> bool:
-            failure: EvaluationError | None = None
-            for operand in operands:
-                try:
-                    value = operand(env)
-                except EvaluationError as error:
-                    failure = failure or error
-                    continue
-                if value is decisive:
-                    return bool(decisive)
-                if type(value) is not bool:
-                    failure = failure or EvaluationError(f"no such overload: bool {op} {type_name(value)}")
-            if failure is not None:
-                raise failure
-            return not decisive
+        def refuse(value: Any) -> EvaluationError:
+            return EvaluationError(f"no such overload: bool {op} {type_name(value)}")
 
-        return combine
+        return partial(decide, asked=operands, decisive=decisive, refuse=refuse)
 
     def _ternary(self, node: Ternary) -> Evaluate:
         condition, then, otherwise = self.build(node.condition), self.build(node.then), self.build(node.otherwise)
