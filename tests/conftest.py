@@ -21,6 +21,7 @@ EXTENDED = frozenset(
         "cli/test_foreign_content.py",
         "cli/test_history.py",
         "cli/test_bucket_structural.py",
+        "cli/test_damaged_content.py",
         "cli/test_hostile_bucket.py",
         "cli/test_known_bugs.py",
         "cli/test_lock.py",

@@ -188,8 +188,7 @@ class ContentStream(io.RawIOBase):
             raise DataError(f"`{self._path}` is {self._left} bytes shorter than its metadata says", key=self._path)
         if self._checksum is not None and self._digest.hexdigest() != self._checksum.lower():
             raise DataError(
-                f"`{self._path}` does not have the SHA-256 that its metadata says",
-                hint="the content was changed after it was written; put it again as a new version",
+                f"`{self._path}` does not have the SHA-256 that its metadata says: it was changed after it was written",
                 key=self._path,
             )
 

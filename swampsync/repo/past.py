@@ -171,7 +171,7 @@ class Past:
         file = self._state.files.get(path)
         log = self._parts.syncing.syncer_of(self._namespace).clone.log
         if file is None:
-            raise DataError(f"the log has no content of `{directory}`", key=path)
+            raise DataError(f"the log has no content of `{directory}`", hint="swamp datastore verify", key=path)
         digest, size = hashlib.sha256(), 0
         try:
             with log.store.open(log.layout.key(file.key or path)) as (_, chunks):
@@ -187,4 +187,8 @@ class Past:
                 key=error.key,
             ) from error
         if (digest.hexdigest(), size) != (file.sha256, file.size):
-            raise DataError(f"the object of `{path}` does not hold the content that the log names", key=path)
+            raise DataError(
+                f"the object of `{path}` does not hold the content that the log names",
+                hint="swamp datastore verify --content",
+                key=path,
+            )

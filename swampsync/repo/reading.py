@@ -10,7 +10,7 @@ from swampsync.artifacts.names import find_name_problem
 from swampsync.catalog.reading import ModelSummary
 from swampsync.catalog.rows import CatalogRow
 from swampsync.clock import format_timestamp
-from swampsync.errors import Conflict, NotFound
+from swampsync.errors import Conflict, DataError, NotFound, SwampsyncError
 from swampsync.maintenance.refresh import Scope
 from swampsync.namespace import Namespace
 from swampsync.repo.finding import ModelFinder
@@ -33,6 +33,7 @@ class DataReader(ModelFinder):
 
         Raises:
             NotFound: There is no such model, artifact or version.
+            DataError: It is damaged.
             Unavailable: The datastore's directory is gone, although it held data.
         """
         namespace, owner = self.find_owner(model, name, is_cached=is_cached)
@@ -49,6 +50,9 @@ class DataReader(ModelFinder):
             require_mounted(self._parts, namespace)
             missing.hint = self._find_namesake(namespace, owner, name) or missing.hint
             raise missing from error
+        except DataError as error:
+            error.hint = error.hint or self._advise(namespace, owner, name, error)
+            raise
         if version is None and found.is_deleted:
             raise missing
         if version is None:
@@ -85,10 +89,27 @@ class DataReader(ModelFinder):
 
         Raises:
             DataError: The content is shorter than it should be, or its checksum differs.
+            NotFound: It is gone.
         """
-        with self._parts.store_of(version.namespace).open_content(version.model, version.metadata) as stream:
-            while chunk := stream.read(READ_BYTES):
-                yield chunk
+        try:
+            with self._parts.store_of(version.namespace).open_content(version.model, version.metadata) as stream:
+                while chunk := stream.read(READ_BYTES):
+                    yield chunk
+        except (DataError, NotFound) as error:
+            error.hint = self._advise(version.namespace, version.model, version.metadata.name, error)
+            raise
+
+    def _advise(self, namespace: Namespace, model: Model, name: str, _error: SwampsyncError) -> str:
+        """Say what to do about data that cannot be read: on a directory nobody else has it."""
+        rest = f"swamp data versions {self._scoped(namespace, model)} {name}"
+        return f"swamp datastore verify{self._where(namespace)}, to see what else is damaged; what is left: {rest}"
+
+    def _scoped(self, namespace: Namespace, model: Model) -> str:
+        name = model.name or model.id
+        return name if namespace == self._parts.namespace else f"{namespace}:{name}"
+
+    def _where(self, namespace: Namespace) -> str:
+        return "" if namespace == self._parts.namespace else f" -n {namespace}"
 
     def versions(self, model: str, name: str, *, follow: bool = False) -> tuple[Model, list[Metadata]]:
         """List the versions of an artifact, newest first; with `follow` those under its former names come after.
