@@ -41,6 +41,7 @@ EXTENDED = frozenset(
         "cli/test_unreachable.py",
         "cli/test_undelete.py",
         "cli/test_vacuum.py",
+        "cli/test_vacuumed_past.py",
         "cli/test_verify.py",
         "cli/test_watch_bucket.py",
         "cli/test_written_keys.py",

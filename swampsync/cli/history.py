@@ -40,8 +40,17 @@ def log(
     entries = listing.entries
     if cli.console.is_json:
         commits = [entry.to_json() for entry in entries]
-        cli.console.document({"commits": commits, "total": len(entries), "limited": listing.is_limited})
+        cli.console.document(
+            {
+                "commits": commits,
+                "total": len(entries),
+                "limited": listing.is_limited,
+                "unknown": list(listing.unknown),
+            }
+        )
         return
+    if listing.unknown:
+        cli.console.warn(_describe_unknown(listing.unknown))
     if not entries:
         cli.console.note("No commit matches." + _help_with(path))
         return
@@ -63,6 +72,12 @@ def _help_with(path: str | None) -> str:
     if not first or first in SHARED_SUBDIRS or has_wildcards(first):
         return ""
     return " Paths are relative to the namespace: data/…, files/…"
+
+
+def _describe_unknown(unknown: tuple[int, ...]) -> str:
+    shown = ", ".join(map(str, unknown[:5])) + (f" and {len(unknown) - 5} others" if len(unknown) > 5 else "")
+    which = f"commit {shown}" if len(unknown) == 1 else f"commits {shown}"
+    return f"what {which} touched is not known any more: it was vacuumed"
 
 
 def _shown(at: str) -> str:

@@ -6,22 +6,31 @@ Times are the store's, which go up with the numbers; those that writers put into
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 from swampsync.backends.base import ObjectNotFound
 from swampsync.clock import format_timestamp
 from swampsync.errors import NotFound
 from swampsync.log.checkpoint import list_checkpoints, readable_checkpoints
-from swampsync.log.commit import PublishedCommit
-from swampsync.log.log import Log
+from swampsync.log.commit import Commit, PublishedCommit
+from swampsync.log.log import Log, SegmentMissing
 from swampsync.log.state import NamespaceState
 from swampsync.log.tail import BEGINNING, Freshness, tail
 from swampsync.log.wildcards import compile_path
 
 
+def _pass_over(_commit: Commit) -> None:
+    pass
+
+
 def iterate_history(
-    log: Log, *, head: int, path: str | None = None, since: datetime | None = None
+    log: Log,
+    *,
+    head: int,
+    path: str | None = None,
+    since: datetime | None = None,
+    on_unknown: Callable[[Commit], None] = _pass_over,
 ) -> Iterator[PublishedCommit]:
     """Iterate commits, newest first; reads as far as is consumed.
 
@@ -31,16 +40,22 @@ def iterate_history(
         path: Only commits that put or removed what this names, wildcards included, or something below it; an
             artifact's path finds all of its versions.
         since: Only those published at or after this time.
+        on_unknown: Told each commit of which nobody knows any more what it touched: its rows were vacuumed.
 
     Raises:
-        DataError: A commit or segment is missing or damaged.
+        DataError: A commit is missing or damaged, or a segment is damaged.
     """
     wanted = None if path is None else compile_path(path)
     for published in log.read_commits(range(head, 0, -1)):
         moment = published.published_at
         if since is not None and moment is not None and moment < since:
             return
-        if wanted is None or _touches(log, published, wanted):
+        try:
+            is_wanted = wanted is None or _touches(log, published, wanted)
+        except SegmentMissing:
+            on_unknown(published.commit)
+            is_wanted = False
+        if is_wanted:
             yield published
         if published.commit.is_tombstone:
             return
@@ -49,13 +64,15 @@ def iterate_history(
 def find_commit_at(log: Log, moment: datetime, *, head: int) -> int:
     """Return the number of the newest commit published at or before a time; 0 if the log began later.
 
-    Takes about as many requests as the number has binary digits.
+    Takes about as many requests as the number has binary digits. A time is as it is printed, in whole milliseconds:
+    whoever names the time of a commit that was shown means that commit.
     """
     low, high = 0, head
     while low < high:
         middle = (low + high + 1) // 2
         try:
-            is_before = log.store.head(log.layout.log_key(middle)).modified_at <= moment
+            published = log.store.head(log.layout.log_key(middle)).modified_at
+            is_before = published - timedelta(microseconds=published.microsecond % 1000) <= moment
         except ObjectNotFound:  # of a former life
             is_before = True
         low, high = (middle, high) if is_before else (low, middle - 1)

@@ -42,6 +42,10 @@ _T = TypeVar("_T")
 _A = TypeVar("_A")
 
 
+class SegmentMissing(DataError):
+    """A segment that a commit or checkpoint names is not there: vacuum took it with its time, or it was lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """A commit as a listing shows it.
@@ -165,7 +169,7 @@ class Log:
         try:
             body = self.store.get(key).body
         except ObjectNotFound as error:
-            raise DataError(f"segment `{key}` is missing", key=key.text) from error
+            raise SegmentMissing(f"segment `{key}` is missing", key=key.text) from error
         check_segment(body, ref, key=key.text)
         return ref, body
 

@@ -14,10 +14,11 @@ from swampsync.backends.base import ObjectNotFound
 from swampsync.errors import DataError, Refused
 from swampsync.log.commit import Commit
 from swampsync.log.history import iterate_history, read_state_at
-from swampsync.log.log import Log
+from swampsync.log.log import Log, SegmentMissing
 from swampsync.log.paths import METADATA_FILE, RAW_FILE, is_below, parse_version_path, version_files
 from swampsync.log.rows import ArtifactRow, FilePut, Removal
 from swampsync.log.state import NamespaceState
+from swampsync.log.vacuumed import find_oldest_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,8 @@ def find_removed(
     commits: dict[int, Commit] = {}
     for published in iterate_history(log, head=now.seq, since=since):
         commit = published.commit
-        for row in log.rows(commit) if commit.counts.remove else ():
-            if not isinstance(row, Removal) or now.exists(row.path):
+        for row in _removals(log, commit):
+            if now.exists(row.path):
                 continue
             version = parse_version_path(row.path)
             if not wants(row.path if version is None else version.directory):
@@ -110,12 +111,32 @@ def find_removed(
     return sorted(_recall(log, taken, commits), key=lambda entry: entry.path)
 
 
+def _removals(log: Log, commit: Commit) -> Iterable[Removal]:
+    """Return what a commit removed; nothing if vacuum has taken that, and so the contents too."""
+    if not commit.counts.remove:
+        return ()
+    try:
+        return [row for row in log.rows(commit) if isinstance(row, Removal)]
+    except SegmentMissing:
+        if find_oldest_state(log, after=commit.seq - 1) is None:
+            raise
+        return ()
+
+
 def _recall(log: Log, taken: dict[int, set[str]], commits: dict[int, Commit]) -> Iterable[Undelete]:
     """Replay the log up to before each removal, once, and note what was there."""
     if not taken:
         return
     first, last = min(taken), max(taken)
-    state = read_state_at(log, first - 1)
+    try:
+        state = read_state_at(log, first - 1)
+    except SegmentMissing:
+        # A shorter horizon was vacuumed than is looked back: what was removed before its beginning is gone.
+        oldest = find_oldest_state(log, after=first - 1)
+        if oldest is None:
+            raise
+        yield from _recall(log, {seq: paths for seq, paths in taken.items() if seq > oldest}, commits)
+        return
     for published in log.read_commits(range(first, last + 1)):
         seq = published.commit.seq
         for path in sorted(taken.get(seq, ())):

@@ -10,8 +10,8 @@ from swampsync.clock import format_timestamp
 from swampsync.errors import NotFound, Refused
 from swampsync.layout import Layout
 from swampsync.log.commit import Commit, PublishedCommit
-from swampsync.log.history import find_commit_as_of, find_head, iterate_history, read_state_at
-from swampsync.log.log import Log
+from swampsync.log.history import find_commit_as_of, find_head, iterate_history
+from swampsync.log.log import Log, SegmentMissing
 from swampsync.log.paths import METADATA_FILE, parse_version_path
 from swampsync.log.rows import Removal
 from swampsync.namespace import Namespace, parse_scoped_name
@@ -39,7 +39,7 @@ class LogEntryView:
         at: When it was published, by the store's clock; by the writer's where the store does not tell.
         versions: Versions that it put.
         files: Other files that it put.
-        removed: Versions and other files that it removed.
+        removed: Versions and other files that it removed; where vacuum has taken its rows, as if all were versions.
     """
 
     seq: int
@@ -75,10 +75,17 @@ class LogEntryView:
 
 @dataclass(frozen=True, slots=True)
 class LogListing:
-    """The newest commits, and whether there are more."""
+    """The newest commits.
+
+    Args:
+        entries: Those that match.
+        is_limited: Whether there are more.
+        unknown: Numbers of commits of which nobody knows any more whether they match: their rows were vacuumed.
+    """
 
     entries: tuple[LogEntryView, ...]
     is_limited: bool
+    unknown: tuple[int, ...] = ()
 
 
 def require_log(parts: Parts, what: str, *, hint: str | None = None) -> None:
@@ -164,11 +171,15 @@ class History:
         if head == 0:
             raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
         found: list[LogEntryView] = []
-        for published in iterate_history(log, head=head, path=path, since=since):
+        unknown: list[int] = []
+        commits = iterate_history(
+            log, head=head, path=path, since=since, on_unknown=lambda commit: unknown.append(commit.seq)
+        )
+        for published in commits:
             if len(found) == limit:
-                return LogListing(tuple(found), is_limited=True)
+                return LogListing(tuple(found), is_limited=True, unknown=tuple(unknown))
             found.append(_view(log, published))
-        return LogListing(tuple(found), is_limited=False)
+        return LogListing(tuple(found), is_limited=False, unknown=tuple(unknown))
 
     @property
     def undeleter(self) -> Undeleter:
@@ -185,17 +196,18 @@ class History:
             namespace: Whose log; the namespace that the repo acts in by default.
 
         Raises:
-            NotFound: The log does not reach so far back or forward.
-            DataError: The state of then can no longer be read.
+            NotFound: The log does not reach so far back or forward, or vacuum has taken the state of then.
+            DataError: The log of then is damaged.
             Refused: The datastore is a directory.
         """
         require_log(self._parts, "it has what is there now, and no past")
+        from swampsync.log.vacuumed import read_past_state
         from swampsync.repo.past import Past
 
         chosen = self._parts.namespace if namespace is None else namespace
         log = log_of(self._parts, chosen)
         seq = find_commit_as_of(log, when, head=head_of(self._parts, chosen))
-        return Past(self._parts, chosen, read_state_at(log, seq))
+        return Past(self._parts, chosen, read_past_state(log, seq))
 
 
 def _view(log: Log, published: PublishedCommit) -> LogEntryView:
@@ -220,6 +232,9 @@ def _count_removed(log: Log, commit: Commit) -> int:
     """Count what people would: the removal of a version names both of its files."""
     if not commit.counts.remove:
         return 0
-    paths = (row.path for row in log.rows(commit) if isinstance(row, Removal))
+    try:
+        paths = [row.path for row in log.rows(commit) if isinstance(row, Removal)]
+    except SegmentMissing:
+        return (commit.counts.remove + 1) // 2
     versions = (parse_version_path(path) for path in paths)
     return sum(1 for version in versions if version is None or version.file != METADATA_FILE)

@@ -11,6 +11,7 @@ from swampsync.errors import NotFound
 from swampsync.log.history import find_commit_as_of, read_state_at
 from swampsync.log.undelete import Undelete, find_missing, find_removed, look_for_objects, require_whole
 from swampsync.log.vacuum import DEFAULT_HORIZON, MIN_HORIZON
+from swampsync.log.vacuumed import read_past_state
 from swampsync.namespace import Namespace
 from swampsync.repo.history import AsOf, head_of, log_of, require_log
 from swampsync.repo.nothing_removed import explain_nothing, gather_names
@@ -134,7 +135,7 @@ class Undeleter:
         now = read_state_at(log, head)
         horizon = timedelta(0)
         if seq is not None:
-            found = find_missing(then=read_state_at(log, seq), now=now, wants=selection.wants)
+            found = find_missing(then=read_past_state(log, seq), now=now, wants=selection.wants)
         else:
             horizon = read_horizon(self._parts, namespace)
             since = self._parts.world.clock.now() - horizon

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
 
 from swampsync.backends.base import Create
+from swampsync.clock import format_timestamp, parse_timestamp
 from swampsync.errors import DataError, NotFound
 from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.commit import PublishedCommit
@@ -17,6 +18,7 @@ from swampsync.log.undelete import plan_undelete
 from tests.unit.log.conftest import Ids, World, Writer, artifact_path, draft, file_put, remove_version, version
 
 DAY = 24 * 3600.0
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def daily_world(days: int = 10) -> tuple[World, Writer, list[NamespaceState]]:
@@ -129,3 +131,16 @@ def test_undelete_lists_what_was_removed_and_whether_it_is_still_there() -> None
     below = plan_undelete(world.log, then=then, now=writer.state, path=artifact_path("a"))
     assert [u.path for u in below] == [f"{artifact_path('a')}/1"]
     assert plan_undelete(world.log, then=then, now=then) == []
+
+
+def test_time_that_was_printed_means_the_commit_it_was_printed_for() -> None:
+    """Times are shown in whole milliseconds, and stores may keep finer ones."""
+    world = World()
+    writer = world.writer()
+    world.clock.advance(0.0004)
+    for number in (1, 2):
+        writer.push(draft(version("state", number)))
+        world.clock.advance(1.0)
+    shown = [parse_timestamp(format_timestamp(world.log.read_commit(n).published_at or EPOCH)) for n in (1, 2)]
+    assert [find_commit_at(world.log, moment, head=2) for moment in shown] == [1, 2]
+    assert find_commit_at(world.log, shown[0] - timedelta(milliseconds=1), head=2) == 0
