@@ -12,20 +12,15 @@ import pytest
 from tests.cli.conftest import Place, Swamp
 
 
-def offered(directory: Path, line: str, *, variable: str = "_SWAMP_COMPLETE") -> list[str]:
-    """Ask as the bash script does, in a process of its own; the cursor stands at the end of the line."""
-    words = line.split(" ")
-    environ = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("SWAMP_")},
-        variable: "complete_bash",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(words) - 1),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "swampsync"], cwd=directory, env=environ, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split("\n")[:-1]
+def offered(swamp: Swamp, directory: Path, line: str, *, variable: str = "_SWAMP_COMPLETE") -> list[str]:
+    """Ask as the bash script does; the cursor stands at the end of the line."""
+    asked = {variable: "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in asked.items():  # typer reads the process's own variables
+            patch.setenv(name, value)
+        outcome = swamp(directory, env=asked)
+    assert (outcome.status, outcome.err) == (0, "")
+    return outcome.text.split("\n")[:-1]
 
 
 @pytest.fixture
@@ -37,26 +32,26 @@ def filled(pair: Place, swamp: Swamp) -> Place:
     return pair
 
 
-def test_commands_and_options_are_offered(tmp_path: Path) -> None:
+def test_commands_and_options_are_offered(tmp_path: Path, swamp: Swamp) -> None:
     """Words of commands and options of a command are offered, also outside a repo."""
-    assert offered(tmp_path, "swamp data g") == ["gc", "get"]
-    assert offered(tmp_path, "swamp datastore lock ") == ["status", "release"]
-    assert offered(tmp_path, "swampsync data ge", variable="_SWAMPSYNC_COMPLETE") == ["get"]
-    assert offered(tmp_path, "swamp data gc --dr") == ["--dry-run"]
-    assert offered(tmp_path, "swamp data get ") == [""]
+    assert offered(swamp, tmp_path, "swamp data g") == ["gc", "get"]
+    assert offered(swamp, tmp_path, "swamp datastore lock ") == ["status", "release"]
+    assert offered(swamp, tmp_path, "swampsync data ge", variable="_SWAMPSYNC_COMPLETE") == ["get"]
+    assert offered(swamp, tmp_path, "swamp data gc --dr") == ["--dry-run"]
+    assert offered(swamp, tmp_path, "swamp data get ") == [""]
 
 
-def test_models_names_and_namespaces_are_offered_from_the_catalog(filled: Place) -> None:
+def test_models_names_and_namespaces_are_offered_from_the_catalog(filled: Place, swamp: Swamp) -> None:
     """Models, the names of a model's data and namespaces are offered, wherever the repo is named on the line."""
-    assert sorted(offered(filled.first, "swamp data get ")) == ["build", "vpc"]
-    assert sorted(offered(filled.first, "swamp data get vpc ")) == ["report", "state"]
-    assert offered(filled.first, "swamp data get vpc s") == ["state"]
-    assert offered(filled.first, "swamp data list --model v") == ["vpc"]
-    assert sorted(offered(filled.first, "swamp data list -n ")) == ["app", "infra"]
-    assert sorted(offered(filled.first, "swamp namespace describe ")) == ["app", "infra"]
+    assert sorted(offered(swamp, filled.first, "swamp data get ")) == ["build", "vpc"]
+    assert sorted(offered(swamp, filled.first, "swamp data get vpc ")) == ["report", "state"]
+    assert offered(swamp, filled.first, "swamp data get vpc s") == ["state"]
+    assert offered(swamp, filled.first, "swamp data list --model v") == ["vpc"]
+    assert sorted(offered(swamp, filled.first, "swamp data list -n ")) == ["app", "infra"]
+    assert sorted(offered(swamp, filled.first, "swamp namespace describe ")) == ["app", "infra"]
     elsewhere = filled.first.parent
-    assert offered(elsewhere, f"swamp -C {filled.first} data get v") == ["vpc"]
-    assert offered(elsewhere, f"swamp data get -C {filled.first} v") == ["vpc"]
+    assert offered(swamp, elsewhere, f"swamp -C {filled.first} data get v") == ["vpc"]
+    assert offered(swamp, elsewhere, f"swamp data get -C {filled.first} v") == ["vpc"]
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

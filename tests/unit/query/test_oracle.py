@@ -6,8 +6,8 @@ import pytest
 
 from swampsync.testing.query_cases import run_cases
 
-# Four parts of 500 cases, so that several processes can share them.
-SEEDS = (20261121, 2, 3, 4)
+# A sample in parts that several processes can share; `integration/query` asks twenty thousand.
+SEEDS = (20261121, 2)
 
 
 @pytest.mark.parametrize("first", SEEDS)
@@ -19,7 +19,7 @@ def test_predicates_mean_what_the_oracle_says(first: int) -> None:
     assert harness.split > 50
 
 
-@pytest.mark.parametrize("first", SEEDS[:2])
+@pytest.mark.parametrize("first", SEEDS[:1])
 def test_predicates_of_the_whole_language_are_run_alike(first: int) -> None:
     """Compiled, split and evaluated, a predicate matches the same rows in the same order and fails for the same."""
     print(f"seed {first}")
