@@ -35,7 +35,7 @@ class OneAtATime:
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Keeps connections open (the default closes them after each request) and logs nothing."""
+    """Speaks HTTP/1.1, as clients of S3 expect (werkzeug closes each connection all the same), and logs nothing."""
 
     protocol_version = "HTTP/1.1"
 

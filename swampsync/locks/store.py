@@ -61,7 +61,8 @@ class LeaseStore(Protocol):
             is_valid: Whether the lease has not expired by our own clock, so that nobody can be taking it over.
 
         Returns:
-            Whether it was still ours.
+            Whether it was still ours. Also false where the answer was lost and somebody else had the lock before we
+            could look: then nobody knows, and either way the lock is theirs.
         """
         ...
 

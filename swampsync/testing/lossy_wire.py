@@ -21,7 +21,6 @@ from swampsync.clock import Clock, Spawner, SystemClock, Thread, spawn_daemon
 from swampsync.testing.http_messages import Message, MessageReader
 from swampsync.testing.scripted_server import reset
 
-_BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s"
 _BUSY_BODY: Final = b"<Error><Code>SlowDown</Code><Message>by the wire's plan</Message></Error>"
 _CONNECT_SECONDS: Final = 10
 _IDLE_SECONDS: Final = 60
@@ -57,6 +56,13 @@ class Sent:
 
 # Decides, by method and target, what happens to a request; called for one after the other.
 Plan = Callable[[str, str], Fault]
+
+
+def _busy(*, is_last: bool) -> bytes:
+    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n" % len(
+        _BUSY_BODY
+    )
+    return head + (b"Connection: close\r\n" if is_last else b"") + b"\r\n" + _BUSY_BODY
 
 
 class SeededPlan:
@@ -208,7 +214,7 @@ class LossyWire:
             if fault is Fault.DROP_REQUEST:
                 return
             if fault is Fault.BUSY:
-                client.sendall(_BUSY % (len(_BUSY_BODY), _BUSY_BODY))
+                client.sendall(_busy(is_last=False))
                 continue
             answer = self._ask(server, request)
             if fault is Fault.DUPLICATE and answer is not None:
@@ -241,7 +247,8 @@ class LossyWire:
                 reset(client)
                 return False
             case Fault.BUSY_AFTER:
-                client.sendall(_BUSY % (len(_BUSY_BODY), _BUSY_BODY))
+                # Where the server closes, so do we; a client that was not told would lose its next request as well.
+                client.sendall(_busy(is_last=answer.is_last))
                 return True
             case Fault.DELAY:
                 self._clock.wait(self._closed, self._delay_seconds)
