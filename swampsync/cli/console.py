@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -76,24 +76,39 @@ class Console:
         """Write a warning to stderr, also when quiet."""
         self.stderr.write(f"Warning: {text}\n")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Write a table: drawn on a terminal, two-space separated columns elsewhere."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        whole: Collection[str] = (),
+        optional: Collection[str] = (),
+    ) -> None:
+        """Write a table: drawn on a terminal, two-space separated columns elsewhere.
+
+        Args:
+            columns: Their names.
+            rows: Their cells.
+            whole: Columns that a narrow terminal does not break.
+            optional: Columns that a terminal does not show where all their cells are empty.
+        """
         shown = [[printable(cell) for cell in row] for row in rows]
         if self.stdout.isatty():
-            self._draw(columns, shown)
+            kept = [i for i, name in enumerate(columns) if name not in optional or any(row[i] for row in shown)]
+            self._draw([columns[i] for i in kept], [[row[i] for i in kept] for row in shown], whole)
             return
         widths = [max([len(name), *(len(row[i]) for row in shown)]) for i, name in enumerate(columns)]
         for row in ([name.upper() for name in columns], *shown):
             self.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
-    def _draw(self, columns: Sequence[str], rows: list[list[str]]) -> None:
+    def _draw(self, columns: Sequence[str], rows: list[list[str]], whole: Collection[str]) -> None:
         from rich.console import Console as RichConsole
         from rich.table import Table
         from rich.text import Text
 
         table = Table(header_style="bold" if self.has_color else "")
         for name in columns:
-            table.add_column(name.upper(), overflow="fold")
+            table.add_column(name.upper(), overflow="fold", no_wrap=name in whole)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         RichConsole(file=self.stdout, no_color=not self.has_color, highlight=False).print(table)

@@ -55,10 +55,12 @@ def log(
         cli.console.note("No commit matches." + _help_with(path))
         return
     rows = [
-        (str(e.seq), _shown(e.at), e.user, e.host, e.kind, _plus(e.versions), _plus(e.files), _minus(e.removed))
+        (str(e.seq), _shown(e.at), e.author, e.kind, _plus(e.versions), _plus(e.files), _minus(e.removed))
         for e in entries
     ]
-    cli.console.table(("seq", "time (utc)", "user", "host", "kind", "versions", "files", "removed"), rows)
+    columns = ("seq", "time (utc)", "author", "kind", "versions", "files", "removed")
+    whole = set(columns) - {"author"}
+    cli.console.table(columns, rows, whole=whole, optional=("versions", "files", "removed"))
     if listing.is_limited:
         cli.console.note(f"Only the newest {count(len(entries), 'commit')}: --limit N shows more.")
 

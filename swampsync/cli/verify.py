@@ -137,6 +137,13 @@ def _advice_afterwards(report: VerifyReport) -> str:
             "Its newest commits were removed, or it is another log: swamp datastore sync takes it as it is,"
             " and keeps aside what it does not know"
         )
+    lines = []
     if report.has(ProblemKind.OBJECT_MISSING):
-        return "A clone that has fetched what is missing can put it back: swamp datastore verify --repair, there"
-    return "This cannot be mended from here: restore it from a backup, or delete the versions that it belongs to."
+        lines.append("A clone that has fetched what is missing can put it back: swamp datastore verify --repair, there")
+    if report.has(ProblemKind.OBJECT_DIGEST) or report.has(ProblemKind.OBJECT_SIZE):
+        lines.append(
+            "Objects of other bytes stay as they are: put the right content again as the next version, from a backup or"
+            " from a clone that had fetched it (swamp data get MODEL NAME --output FILE)"
+        )
+    elsewhere = "This cannot be mended from here: restore it from a backup, or delete the versions that it belongs to."
+    return "\n".join(lines or [elsewhere])

@@ -54,13 +54,18 @@ class LogEntryView:
     files: int
     removed: int
 
+    @property
+    def author(self) -> str:
+        """Who, and where."""
+        return f"{self.user}@{self.host}" if self.host else self.user
+
     def to_json(self) -> dict[str, Any]:
         """Make a document of it."""
         return {
             "seq": self.seq,
             "id": self.id,
             "kind": self.kind,
-            "author": f"{self.user}@{self.host}" if self.host else self.user,
+            "author": self.author,
             "user": self.user,
             "host": self.host,
             "repoId": self.repo_id,

@@ -193,7 +193,7 @@ def test_log_is_a_table_of_aligned_columns(team: PastTeam, ann: PastRepo) -> Non
     """Without a terminal the table has one line a commit, times in UTC, and empty cells where nothing happened."""
     outcome = ann("datastore", "log", "--limit", "2").ok()
     head, newest, second = outcome.text.splitlines()
-    assert head.split() == ["SEQ", "TIME", "(UTC)", "USER", "HOST", "KIND", "VERSIONS", "FILES", "REMOVED"]
+    assert head.split() == ["SEQ", "TIME", "(UTC)", "AUTHOR", "KIND", "VERSIONS", "FILES", "REMOVED"]
     assert newest.startswith(f"5    {team.clock.now():%Y-%m-%d %H:%M:%S}  ")
     assert newest.endswith("  put     +1")
     assert second.split()[-2:] == ["delete", "-1"]
