@@ -31,6 +31,7 @@ EXTENDED = frozenset(
         "cli/test_lock_table_bucket.py",
         "cli/test_migrate.py",
         "cli/test_odd_situations.py",
+        "cli/test_prompts_bucket.py",
         "cli/test_status.py",
         "cli/test_swapless_bucket.py",
         "cli/test_s3_setup.py",
