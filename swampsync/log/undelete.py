@@ -77,8 +77,17 @@ def find_missing(*, then: NamespaceState, now: NamespaceState, wants: Callable[[
     return sorted(found, key=lambda entry: entry.path)
 
 
+def _pass_over(_seq: int) -> None:
+    pass
+
+
 def find_removed(
-    log: Log, *, now: NamespaceState, since: datetime | None, wants: Callable[[str], bool]
+    log: Log,
+    *,
+    now: NamespaceState,
+    since: datetime | None,
+    wants: Callable[[str], bool],
+    on_gone: Callable[[int], None] = _pass_over,
 ) -> list[Undelete]:
     """Find what the newest commit that removed something of it took from each artifact, and each file that was removed.
 
@@ -89,6 +98,7 @@ def find_removed(
         now: The state at the head.
         since: How far back to look.
         wants: See `find_missing`; of a version it is asked with its directory.
+        on_gone: Told the number of a commit before which what was removed was vacuumed and cannot be looked up.
 
     Raises:
         DataError: A commit or segment is missing or damaged.
@@ -98,7 +108,7 @@ def find_removed(
     commits: dict[int, Commit] = {}
     for published in iterate_history(log, head=now.seq, since=since):
         commit = published.commit
-        for row in _removals(log, commit):
+        for row in _removals(log, commit, on_gone):
             if now.exists(row.path):
                 continue
             version = parse_version_path(row.path)
@@ -108,22 +118,26 @@ def find_removed(
             if newest.setdefault(unit, commit.seq) == commit.seq:
                 taken.setdefault(commit.seq, set()).add(row.path)
                 commits[commit.seq] = commit
-    return sorted(_recall(log, taken, commits), key=lambda entry: entry.path)
+    return sorted(_recall(log, taken, commits, on_gone), key=lambda entry: entry.path)
 
 
-def _removals(log: Log, commit: Commit) -> Iterable[Removal]:
+def _removals(log: Log, commit: Commit, on_gone: Callable[[int], None]) -> Iterable[Removal]:
     """Return what a commit removed; nothing if vacuum has taken that, and so the contents too."""
     if not commit.counts.remove:
         return ()
     try:
         return [row for row in log.rows(commit) if isinstance(row, Removal)]
     except SegmentMissing:
-        if find_oldest_state(log, after=commit.seq - 1) is None:
+        oldest = find_oldest_state(log, after=commit.seq - 1)
+        if oldest is None:
             raise
+        on_gone(oldest)
         return ()
 
 
-def _recall(log: Log, taken: dict[int, set[str]], commits: dict[int, Commit]) -> Iterable[Undelete]:
+def _recall(
+    log: Log, taken: dict[int, set[str]], commits: dict[int, Commit], on_gone: Callable[[int], None]
+) -> Iterable[Undelete]:
     """Replay the log up to before each removal, once, and note what was there."""
     if not taken:
         return
@@ -135,7 +149,8 @@ def _recall(log: Log, taken: dict[int, set[str]], commits: dict[int, Commit]) ->
         oldest = find_oldest_state(log, after=first - 1)
         if oldest is None:
             raise
-        yield from _recall(log, {seq: paths for seq, paths in taken.items() if seq > oldest}, commits)
+        on_gone(oldest)
+        yield from _recall(log, {seq: paths for seq, paths in taken.items() if seq > oldest}, commits, on_gone)
         return
     for published in log.read_commits(range(first, last + 1)):
         seq = published.commit.seq

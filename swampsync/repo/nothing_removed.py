@@ -70,7 +70,13 @@ def gather_names(now: NamespaceState, removed: Iterable[ArtifactRow], defined: I
 
 
 def explain_nothing(
-    selection: Selection, known: KnownNames, *, pending: Collection[str], seq: int | None, horizon: str
+    selection: Selection,
+    known: KnownNames,
+    *,
+    pending: Collection[str],
+    seq: int | None,
+    horizon: str,
+    gone: int = 0,
 ) -> SwampsyncError:
     """Make the error that says why nothing is to be brought back; pure.
 
@@ -80,6 +86,7 @@ def explain_nothing(
         pending: Paths whose removal this clone has not published yet.
         seq: The commit as of which it was asked for; `None` for the newest removals.
         horizon: How far back those were looked for (`7 days`).
+        gone: The commit before which what was removed was vacuumed already; 0 for none.
     """
     unknown = _find_unknown_path(selection, known) if selection.model is None else _find_unknown_name(selection, known)
     if unknown is not None:
@@ -101,6 +108,13 @@ def explain_nothing(
         )
     is_open = any(map(has_wildcards, selection.words))
     nothing = f"nothing that `{which}` names" if is_open else f"`{which}` is known, but nothing of it"
+    if gone:
+        narrowed = f"--path {selection.words[0]}" if ids is None else " ".join(selection.words[:2])
+        return NotFound(
+            f"{nothing} was removed since commit {gone}, before which removed content was vacuumed",
+            hint=f"swamp datastore log {narrowed}",
+            key=words,
+        )
     return NotFound(
         f"{nothing} was removed within the last {horizon}, for which removed content is kept",
         hint=f"swamp datastore undelete {which} --at SEQ, if it was removed earlier and not vacuumed yet",

@@ -48,7 +48,10 @@ class DataReader(ModelFinder):
             found = self._parts.store_of(namespace).read(owner, name, version=version)
         except NotFound as error:
             require_mounted(self._parts, namespace)
-            missing.hint = self._find_namesake(namespace, owner, name) or missing.hint
+            if version is not None and self._parts.store_of(namespace).list_versions(owner, name):
+                missing.hint = f"swamp data versions {model} {name}"
+            else:
+                missing.hint = self._find_namesake(namespace, owner, name) or missing.hint
             raise missing from error
         except DataError as error:
             error.hint = error.hint or self._advise(namespace, owner, name, error)

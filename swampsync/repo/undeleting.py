@@ -133,13 +133,13 @@ class Undeleter:
             raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
         seq = None if at is None else find_commit_as_of(log, at, head=head)
         now = read_state_at(log, head)
-        horizon = timedelta(0)
+        horizon, gone = timedelta(0), [0]
         if seq is not None:
             found = find_missing(then=read_past_state(log, seq), now=now, wants=selection.wants)
         else:
             horizon = read_horizon(self._parts, namespace)
             since = self._parts.world.clock.now() - horizon
-            found = find_removed(log, now=now, since=since, wants=selection.wants)
+            found = find_removed(log, now=now, since=since, wants=selection.wants, on_gone=gone.append)
         ids = self._model_ids(namespace, selection)
         chosen = [item for item in found if selection.takes(item, model_ids=ids)]
         if not chosen:
@@ -150,6 +150,7 @@ class Undeleter:
                 pending=self._parts.syncing.pending_removals(namespace),
                 seq=seq,
                 horizon=format_days(horizon),
+                gone=max(gone),
             )
         looked = look_for_objects(log, chosen)
         missing: tuple[str, ...] = ()

@@ -94,3 +94,15 @@ def test_version_that_others_removed_is_told_with_the_log(team: PastTeam) -> Non
     told = bob("data", "get", "vpc", "state", "--json")
     assert (told.status, told.error["code"]) == (1, "not_found")
     assert told.error["hint"] == "swamp datastore log vpc state"
+
+
+def test_version_that_is_not_there_is_told_with_those_that_are(swamp: Swamp, place: Place) -> None:
+    """A wrong number is answered with the command that lists the right ones, a wrong name with that for names."""
+    swamp(place.first, "data", "put", "vpc", "state", stdin="one").ok()
+    told = swamp(place.first, "data", "get", "vpc", "state", "--version", "9", "--json")
+    assert (told.error["error"], told.error["hint"]) == (
+        'Data not found: "state" for model "vpc" (version 9)',
+        "swamp data versions vpc state",
+    )
+    told = swamp(place.first, "data", "get", "vpc", "none", "--version", "9", "--json")
+    assert told.error["hint"] == "swamp data list vpc"

@@ -92,6 +92,13 @@ def vacuum(repo: PastRepo, name: str) -> None:
     repo("datastore", "vacuum", "--yes").ok()
 
 
+def adopt(repo: PastRepo, name: str) -> None:
+    repo.put(name, "late", "--no-sync")
+    for database in (repo.path / ".swamp" / "data").glob("_sync.db*"):
+        database.unlink()
+    repo("datastore", "sync").ok()
+
+
 COMMANDS = [
     (put_new_model, "put"),
     (put, "put"),
@@ -107,6 +114,7 @@ COMMANDS = [
     (sync_one, "put"),
     (sync_several, "push"),  # there is no one word for several
     (vacuum, "delete"),  # makes none itself
+    (adopt, "adopt"),  # what a lost state had pending
 ]
 
 

@@ -94,6 +94,10 @@ def test_undelete_finds_what_vacuum_has_left(team: PastTeam, ann: PastRepo, bob:
     assert [item["dataName"] for item in found["restored"]] == ["b2"]
     told = bob("datastore", "undelete", "vpc", "b1", "--json")
     assert (told.status, told.error["code"]) == (1, "not_found")
+    assert told.error["error"] == (
+        "`vpc b1` is known, but nothing of it was removed since commit 8, before which removed content was vacuumed"
+    )
+    assert told.error["hint"] == "swamp datastore log vpc b1"
 
 
 def test_segment_that_is_lost_is_damage(team: PastTeam, ann: PastRepo) -> None:

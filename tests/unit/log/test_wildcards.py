@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swampsync.log.wildcards import compile_name, compile_path, has_wildcards
@@ -11,6 +11,7 @@ from swampsync.log.wildcards import compile_name, compile_path, has_wildcards
 PATHS = st.lists(st.text("ab*?.[\\", min_size=1, max_size=4), min_size=1, max_size=4).map("/".join)
 
 
+@settings(max_examples=50)
 @given(PATHS, PATHS)
 def test_path_matches_itself_and_what_is_below(path: str, below: str) -> None:
     """Whatever characters it has, the exact path is found, and everything in that directory."""
@@ -19,6 +20,7 @@ def test_path_matches_itself_and_what_is_below(path: str, below: str) -> None:
     assert compile_path("").fullmatch(path)
 
 
+@settings(max_examples=50)
 @given(PATHS, PATHS)
 def test_path_without_wildcards_matches_nothing_else(path: str, other: str) -> None:
     """Without wildcards only the path itself and what lies below it match."""
