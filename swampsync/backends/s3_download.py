@@ -45,6 +45,13 @@ def choose_range_bytes(size: int) -> int:
     return min(max(sixteenth, FIRST_BYTES), _LARGEST_RANGE)
 
 
+def count_reads(size: int) -> int:
+    """Say how many requests it takes to read an object of a size in ranges."""
+    if size <= FIRST_BYTES:
+        return 1
+    return 1 + -(-(size - FIRST_BYTES) // choose_range_bytes(size))
+
+
 def read_ranges(
     first: GetResult,
     fetch: Callable[[int, int], RangeChunks],

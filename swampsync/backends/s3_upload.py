@@ -78,6 +78,12 @@ def choose_part_bytes(size: int | None) -> int:
     return max(_LARGE_PART_BYTES, -(-needed // PART_BYTES) * PART_BYTES)
 
 
+def count_writes(size: int) -> int:
+    """Say how many requests it takes to write a stream of a size that can be found out."""
+    part_bytes = choose_part_bytes(size)
+    return 1 if size < part_bytes else 2 + -(-size // part_bytes)
+
+
 def _remaining(body: BinaryIO) -> int | None:
     if not body.seekable():
         return None

@@ -80,6 +80,32 @@ def connect(
     return retrying(attempt, clock=clock, rng=rng)
 
 
+def copy_database(source: str, target: str, *, filesystem_type: str, clock: Clock, rng: Random) -> None:
+    """Copy a database as it is at one moment, also while others write to it.
+
+    Args:
+        source: An existing file.
+        target: A file that does not exist.
+        filesystem_type: Of the source.
+        clock: Waits between attempts.
+        rng: Jitter.
+
+    Raises:
+        CorruptDatabase: The source is no database.
+        Unavailable: Others kept it busy for all attempts.
+    """
+    theirs = connect(source, filesystem_type=filesystem_type, clock=clock, rng=rng, must_exist=True)
+    try:
+        with translated(target):
+            ours = sqlite3.connect(target, isolation_level=None)
+            try:
+                theirs.backup(ours)
+            finally:
+                ours.close()
+    finally:
+        theirs.close()
+
+
 def retrying(attempt: Callable[[], _Result], *, clock: Clock, rng: Random) -> _Result:
     """Run `attempt` again while the database is busy, `ATTEMPTS` times at most, waiting longer each time.
 

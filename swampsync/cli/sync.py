@@ -24,7 +24,9 @@ def sync(
     pull: Annotated[bool, typer.Option("--pull", help="Only take in what is new.")] = False,
     push: Annotated[bool, typer.Option("--push", help="Only publish what is pending.")] = False,
     all_namespaces: Annotated[bool, typer.Option("--all", help="Look at every namespace's log.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what a push would do, and do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be pulled, fetched and pushed, and do nothing.")
+    ] = False,
     hydrate: Annotated[bool, typer.Option("--hydrate", help="Fetch content that is not here.")] = False,
     scan: Annotated[
         bool, typer.Option("--scan", help="First take in what was changed in the local copy by other programs.")
@@ -91,7 +93,7 @@ def sync(
             options, stages=cli.console.progress, on_stop=lambda stopped: _show(cli, stopped)
         )
     _show(cli, report)
-    return 1 if report.failures else 0
+    return 1 if report.failures or (report.plan is not None and report.plan.refusal) else 0
 
 
 def _show(cli: Cli, report: SyncReport) -> None:

@@ -10,8 +10,7 @@ from swampsync.repo.publication import resolution_lines
 
 if TYPE_CHECKING:
     from swampsync.repo.directory_sync import DirectoryReport, Refreshed
-    from swampsync.repo.sync_report import SyncReport
-    from swampsync.sync.push_plan import PushPlan
+    from swampsync.repo.sync_report import SyncPlan, SyncReport
     from swampsync.sync.scan_plan import Scanned
 
 _SHOWN: Final = 50
@@ -23,8 +22,6 @@ def show_report(console: Console, report: SyncReport) -> None:
         show_scan(console, report.scanned)
     if report.plan is not None:
         show_plan(console, report.plan)
-        if report.scanned is not None and report.scanned.plan.findings:
-            console.line("What the scan found is not counted: it is recorded first")
         return
     if report.is_replaced:
         console.warn("the log in the bucket is another one than before; what was pending is kept")
@@ -92,14 +89,59 @@ def refreshed_counts(one: Refreshed) -> str:
     return f"{count(one.versions, 'version')}; {added:,} added, {changed:,} changed, {removed:,} removed"
 
 
-def show_plan(console: Console, plan: PushPlan) -> None:
-    """Show what a push would do."""
-    fetches = f", and fetch {count(plan.fetches, 'content')} ({format_size(plan.fetch_size)})" if plan.fetches else ""
+def show_plan(console: Console, plan: SyncPlan) -> None:
+    """Show what a sync would do."""
+    would = plan.report
+    _show_what_comes(console, plan)
+    for line in resolution_lines(
+        renumbered=would.renumbered,
+        conflicts=would.conflicts,
+        merged=would.merged,
+        kept=would.kept,
+        kept_aside=would.kept_aside,
+    ):
+        console.line(f"Would be: {line}")
+    if would.pushed or would.pushed_removals:
+        console.line(f"Would push {count(would.pushed, 'file')}, {count(would.pushed_removals, 'removal')}")
+    else:
+        console.line("Nothing to push")
+    _show_paths(console, [("put", path) for path in would.sent] + [("remove", path) for path in would.withdrawn])
+    for name, outcome in would.others.items():
+        shown = count(outcome, "commit") if isinstance(outcome, int) else f"cannot be read: {outcome}"
+        console.line(printable(f"Namespace {name}: {shown}"))
+    for path, reason in would.failures:
+        console.warn(printable(f"would be left out: {path}: {reason}"))
+    requests = would.requests
     console.line(
-        f"Would push {count(plan.puts, 'file')} and {count(plan.removals, 'removal')} ({format_size(plan.size)})"
-        f"{fetches}: {count(plan.requests, 'request')}, if nobody else publishes meanwhile"
+        f"That takes {count(requests.requests, 'request')}, {format_size(requests.bytes_up)} up,"
+        f" {format_size(requests.bytes_down)} down, if nobody publishes meanwhile"
     )
-    for entry in plan.entries[:_SHOWN]:
-        console.line(printable(f"  {entry.op.value:<6}  {entry.path}"))
-    if len(plan.entries) > _SHOWN:
-        console.line(f"  and {len(plan.entries) - _SHOWN:,} more")
+    if plan.refusal:
+        console.warn(printable(f"it would be refused: {plan.refusal}"))
+
+
+def _show_what_comes(console: Console, plan: SyncPlan) -> None:
+    would = plan.report
+    if would.is_replaced:
+        console.line("The log in the bucket is another one than before: it would be read anew, what is pending is kept")
+    if would.checkpoint:
+        console.line(
+            f"Would read the log anew from commit {would.checkpoint} on: {format_size(plan.pulled_size)} in all"
+        )
+    if would.commits:
+        console.line(
+            f"Would pull {count(would.commits, 'commit')}: {count(would.pulled, 'file')},"
+            f" {count(would.pulled_removals, 'removal')} ({format_size(plan.pulled_size)})"
+        )
+    elif not would.checkpoint:
+        console.line("Nothing to pull")
+    _show_paths(console, [("came", path) for path in would.came] + [("went", path) for path in would.went])
+    if would.fetched:
+        console.line(f"Would fetch {count(would.fetched, 'content')} ({format_size(plan.fetched_size)})")
+
+
+def _show_paths(console: Console, entries: list[tuple[str, str]]) -> None:
+    for verb, path in entries[:_SHOWN]:
+        console.line(printable(f"  {verb:<6}  {path}"))
+    if len(entries) > _SHOWN:
+        console.line(f"  and {len(entries) - _SHOWN:,} more")

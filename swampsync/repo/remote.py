@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
 from swampsync.backends.base import ObjectStore, RequestObserver
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
+from swampsync.backends.costs import TransferCosts
 from swampsync.backends.counting import RequestCounter
 from swampsync.backends.prefixed import Prefixed
 from swampsync.backends.retrying import Retrying
@@ -74,6 +75,7 @@ class Bucket:
         quotings: The same store once for each form in which it can send ETags, the preferred one first.
         administer: Opens its administration, which loads boto3.
         wants_checksums: Says whether the bucket was found to want a checksum with every put.
+        costs: Of large objects, in requests.
     """
 
     where: str
@@ -81,6 +83,7 @@ class Bucket:
     quotings: Mapping[str, ObjectStore]
     administer: Callable[[], AbstractContextManager[BucketAdmin]]
     wants_checksums: Callable[[], bool] = bool
+    costs: TransferCosts = field(default_factory=TransferCosts)
 
 
 def open_bucket(
@@ -105,8 +108,10 @@ def open_bucket(
     """
     from swampsync.backends.s3 import S3Store
     from swampsync.backends.s3_credentials import AwsCredentials
+    from swampsync.backends.s3_download import count_reads
     from swampsync.backends.s3_profiles import CredentialPlaces
     from swampsync.backends.s3_settings import Checksum, ETagQuoting
+    from swampsync.backends.s3_upload import count_writes
 
     places = CredentialPlaces.of(environ, home=environ.get("HOME") or _NO_HOME, cache_dir=cache_dir)
     options = make_options(settings, places=places, world=world)
@@ -124,6 +129,7 @@ def open_bucket(
         quotings={quoting.value: store.with_quoting(quoting) for quoting in (ETagQuoting.QUOTED, ETagQuoting.BARE)},
         administer=administer,
         wants_checksums=lambda: store.options.checksum is Checksum.SHA256,
+        costs=TransferCosts(of_stream_up=count_writes, of_stream_down=count_reads),
     )
 
 

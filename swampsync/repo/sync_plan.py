@@ -1,55 +1,74 @@
-"""What a sync would do, from what this clone knows: no request is made."""
+"""What a sync still has to send, for `--max-requests`: counted after the log was read, before content moves."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from swampsync.catalog.files import FileState
-from swampsync.config.datastore import Hydration
+from swampsync.log.checkpointing import INTERVAL
 from swampsync.repo.membership import membership_requests
 from swampsync.repo.parts import Parts
 from swampsync.repo.sync_report import SyncOptions
+from swampsync.sync.checkpoints import newest_checkpoint_known
 from swampsync.sync.following import read_following
-from swampsync.sync.push_plan import PushPlan
+from swampsync.sync.hydrate import STREAM_BYTES
+from swampsync.sync.push_plan import too_many_requests
+
+if TYPE_CHECKING:
+    from swampsync.catalog.files import FileRecord
+
+# A look at the checkpoints, twice, one of them, and the segments; the tail; a segment and the checkpoint are written.
+_CHECKPOINT_REQUESTS = 7
 
 
-def plan_sync(parts: Parts, options: SyncOptions) -> PushPlan:
-    """Plan a sync that finds nothing new in the log.
+def count_fetches(parts: Parts, records: Iterable[FileRecord]) -> int:
+    """Count the requests that fetching files takes."""
+    costs = parts.remote.bucket.costs
+    return sum(1 if record.size <= STREAM_BYTES else costs.of_stream_down(record.size) for record in records)
+
+
+def require_requests(parts: Parts, options: SyncOptions, *, sent: int, fetches: Iterable[FileRecord]) -> None:
+    """Refuse to fetch anything for a sync that needs more requests than it may send.
 
     Args:
         parts: Of the repo.
         options: Of the sync.
+        sent: How many it has sent already.
+        fetches: What it would fetch now.
+
+    Raises:
+        Refused: It needs more; nothing was fetched or published.
     """
-    syncer = parts.syncing.syncer_of(parts.namespace)
-    plan = syncer.plan() if options.is_pushing else PushPlan((), 0, 0, 0, 0)
-    fetches, size = _count_fetches(parts, options)
-    requests = plan.requests + fetches + requests_besides(parts, options, is_pushing=bool(plan.entries))
-    return replace(plan, requests=requests, fetches=fetches, fetch_size=size)
+    allowed = options.limits.max_requests
+    if allowed is None:
+        return
+    plan = parts.syncing.syncer_of(parts.namespace).plan() if options.is_pushing else None
+    is_pushing = plan is not None and bool(plan.entries)
+    needed = count_fetches(parts, fetches) + requests_besides(parts, options, sent=sent, is_pushing=is_pushing)
+    if plan is not None:
+        needed += plan.requests
+    if needed > allowed:
+        raise too_many_requests(needed, allowed)
 
 
-def requests_besides(parts: Parts, options: SyncOptions, *, is_pushing: bool) -> int:
-    """Count the requests of a sync that move no content: looking at logs, and at who may write.
+def requests_besides(parts: Parts, options: SyncOptions, *, sent: int, is_pushing: bool) -> int:
+    """Count the requests of a sync that move no content any more.
 
     Args:
         parts: Of the repo.
         options: Of the sync.
+        sent: How many it has sent already.
         is_pushing: Whether something is to be published.
     """
-    position = parts.state.positions.find(parts.namespace.name)
-    # An empty log is looked at twice: there may be a checkpoint of a log whose commits are gone.
-    count = 0
-    if options.is_pulling or is_pushing:
-        count += 1 if position is not None and position.seq else 2
-    if is_pushing and not parts.namespace.is_solo:
-        count += membership_requests(parts, parts.namespace)
-    if options.is_pulling:
+    if is_pushing:
+        if not parts.namespace.is_solo:
+            sent += membership_requests(parts, parts.namespace)
+        position = parts.state.positions.find(parts.namespace.name)
+        head = 1 if position is None else position.seq + 1
+        behind = head - newest_checkpoint_known(parts.syncing.syncer_of(parts.namespace).clone)
+        # About: whether it is due is only known by a look.
+        sent += _CHECKPOINT_REQUESTS + behind if behind > INTERVAL else 0
+    if options.is_pulling or options.all_namespaces:  # as long as nothing is new there
         following = read_following(parts.state)
-        count += len(following.names) + (1 if following.is_all or options.all_namespaces else 0)
-    return count
-
-
-def _count_fetches(parts: Parts, options: SyncOptions) -> tuple[int, int]:
-    wants_all = options.hydrate if options.hydrate is not None else parts.config.hydration is Hydration.FULL
-    if not options.is_pulling or not wants_all or options.predicate:
-        return 0, 0
-    return parts.state.files.count(parts.namespace.name).get(FileState.REMOTE, (0, 0))
+        sent += len(following.names) + (1 if following.is_all or options.all_namespaces else 0)
+    return sent

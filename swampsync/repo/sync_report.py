@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from swampsync.backends.counting import RequestCounts
-from swampsync.sync.push_plan import PushLimits, PushPlan
+from swampsync.sync.push_plan import PushLimits
 
 if TYPE_CHECKING:
     from swampsync.sync.scan_plan import Scanned
@@ -20,7 +20,7 @@ class SyncOptions:
         is_pulling: Whether to take in what is new.
         is_pushing: Whether to publish what is pending.
         all_namespaces: Whether to look at every registered namespace, and not only at those that are followed.
-        is_dry_run: Whether to say only what a push would do.
+        is_dry_run: Whether to say only what the sync would do.
         hydrate: Whether to fetch all content; `None` as configured.
         predicate: Fetch the content of what this matches instead.
         timeout_seconds: For each direction; `None` as configured.
@@ -67,7 +67,7 @@ class SyncReport:
         is_replaced: Whether the log was another one than before.
         failures: Path and reason of what could not be transferred.
         others: Other namespaces that were looked at, with how many commits came or why it failed.
-        plan: Of a dry run.
+        plan: Of a dry run: what a sync would do now.
         scanned: What a scan of the copy found; `None` if none was asked for.
         requests: What it took.
         is_complete: Whether it came to its end.
@@ -95,7 +95,7 @@ class SyncReport:
     is_replaced: bool = False
     failures: list[tuple[str, str]] = field(default_factory=list)
     others: dict[str, int | str] = field(default_factory=dict)
-    plan: PushPlan | None = None
+    plan: SyncPlan | None = None
     scanned: Scanned | None = None
     requests: RequestCounts = field(default_factory=RequestCounts)
     is_complete: bool = True
@@ -142,13 +142,49 @@ class SyncReport:
         if self.scanned is not None:
             document["scan"] = self.scanned.to_json()
         if self.plan is not None:
-            document["plan"] = {
-                "puts": self.plan.puts,
-                "removals": self.plan.removals,
-                "requests": self.plan.requests,
-                "bytes": self.plan.size,
-                "fetches": self.plan.fetches,
-                "bytesDown": self.plan.fetch_size,
-                "entries": [{"op": entry.op.value, "path": entry.path} for entry in self.plan.entries],
-            }
+            document["plan"] = self.plan.to_json()
         return document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPlan:
+    """What a sync would do now, as long as nobody publishes anything meanwhile.
+
+    Args:
+        report: As the sync would give it; its requests are those that it would make.
+        pulled_size: Bytes of the content of what would come, whether it would be fetched or not.
+        fetched_size: Bytes of the content that would be fetched.
+        refusal: Why the sync would be refused before it publishes anything; `None` if it would not be.
+    """
+
+    report: SyncReport
+    pulled_size: int
+    fetched_size: int
+    refusal: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Make the document of a dry run."""
+        report = self.report
+        would = report.to_json()
+        names = (
+            "commitsPulled", "filesPulled", "filesRemoved", "renumbered", "conflicts", "merged", "removalsDropped",
+            "keptAside", "logReplaced", "namespaces",
+        )  # fmt: skip
+        entries = [("put", path) for path in report.sent] + [("remove", path) for path in report.withdrawn]
+        pulled = [("put", path) for path in report.came] + [("remove", path) for path in report.went]
+        return {
+            "puts": report.pushed,
+            "removals": report.pushed_removals,
+            "requests": report.requests.requests,
+            "bytes": report.requests.bytes_up,
+            "fetches": report.fetched,
+            "bytesFetched": self.fetched_size,
+            "bytesDown": report.requests.bytes_down,
+            "entries": [{"op": op, "path": path} for op, path in entries],
+            "seq": report.seq,
+            "checkpoint": report.checkpoint,
+            "bytesPulled": self.pulled_size,
+            "pulled": [{"op": op, "path": path} for op, path in pulled],
+            "refused": self.refusal,
+            **{name: would[name] for name in names},
+        }

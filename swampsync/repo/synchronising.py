@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from swampsync.backends.counting import RequestCounts
+from swampsync.catalog.files import FileState
 from swampsync.config.datastore import Hydration
 from swampsync.errors import Refused, SwampsyncError
 from swampsync.log.paths import RAW_FILE
@@ -18,7 +20,6 @@ from swampsync.sync.pending import PendingEntry
 from swampsync.sync.progress import Progress, Stages, no_stages
 
 if TYPE_CHECKING:
-    from swampsync.backends.counting import RequestCounts
     from swampsync.catalog.files import FileRecord
     from swampsync.repo.following import Follower
     from swampsync.sync.applying import Applied
@@ -39,6 +40,7 @@ class Synchroniser:
         if not parts.config.is_remote:
             raise Refused("the datastore is a directory: there is nothing to sync", hint="swamp datastore status")
         self._parts = parts
+        self._before = RequestCounts()
 
     @cached_property
     def _follower(self) -> Follower:
@@ -70,12 +72,16 @@ class Synchroniser:
             Unavailable: The bucket cannot be reached, or it took too long; what was done stays.
         """
         parts = self._parts
-        before = parts.remote.requests.snapshot()
-        report = SyncReport(parts.namespace.name, is_dry_run=options.is_dry_run)
+        if options.is_dry_run:
+            from swampsync.repo.rehearsal import rehearse
+
+            return rehearse(parts, options, stages=stages)
+        self._before = before = parts.remote.requests.snapshot()
+        report = SyncReport(parts.namespace.name)
         try:
             with self._noting(report):
                 self._run(report, options, stages)
-            if not options.is_dry_run and (options.is_pulling or options.all_namespaces):
+            if options.is_pulling or options.all_namespaces:
                 check = parts.syncing.deadline(options.timeout_seconds)
                 report.others = self._follower.tail(everything=options.all_namespaces, check=check)
         except BaseException:  # a signal too: what was done is told by nobody else
@@ -109,28 +115,22 @@ class Synchroniser:
             syncing.on_applied = told
 
     def _run(self, report: SyncReport, options: SyncOptions, stages: Stages) -> None:
-        parts = self._parts
         if options.is_scanning:
             with stages("Scanning") as progress:
                 self._scan(report, options, progress)
-        if options.is_dry_run:
-            from swampsync.repo.sync_plan import plan_sync
-
-            report.plan = plan_sync(parts, options)
-        else:
-            if options.is_pulling:
-                with stages("Pulling") as progress:
-                    self._pull(report, options, progress)
-            if options.is_pushing and not self._syncer.pending().is_empty():
-                with stages("Pushing") as progress:
-                    self._push(report, options, progress)
+        if options.is_pulling:
+            with stages("Pulling") as progress:
+                self._pull(report, options, progress)
+        if options.is_pushing and not self._syncer.pending().is_empty():
+            with stages("Pushing") as progress:
+                self._push(report, options, progress)
 
     def _scan(self, report: SyncReport, options: SyncOptions, progress: Progress) -> None:
         from swampsync.repo.scanning import scan_copy
 
         report.scanned = scan_copy(
             self._parts,
-            is_dry_run=options.is_dry_run,
+            is_dry_run=False,
             takes_removals=options.takes_removals,
             progress=progress,
             check=self._parts.syncing.deadline(options.timeout_seconds),
@@ -148,15 +148,23 @@ class Synchroniser:
         report.is_replaced = pulled.is_replaced
         report.checkpoint = pulled.checkpoint
         wants_all = options.hydrate if options.hydrate is not None else self._parts.config.hydration is Hydration.FULL
+        records: list[FileRecord] | None = None  # everything
         if options.predicate:
             records = [r for path in self._matches(options.predicate) if (r := self._find(path)) is not None]
-            hydrated = self._fetch(records, fetching, check)
-        elif options.hydrate or (wants_all and not self._syncer.is_hydrated() and not self._is_foreign):
-            hydrated = self._fetch(None, fetching, check)
-        else:
+        elif not options.hydrate and (not wants_all or self._syncer.is_hydrated() or self._is_foreign):
             return
+        if options.limits.max_requests is not None:
+            from swampsync.repo.sync_plan import require_requests
+
+            remote = self._parts.state.files.all(self._parts.namespace.name, state=FileState.REMOTE)
+            require_requests(self._parts, options, sent=self._sent(), fetches=remote if records is None else records)
+        hydrated = self._fetch(records, fetching, check)
         report.fetched = hydrated.files
         report.failures += hydrated.failures
+
+    def _sent(self) -> int:
+        """Count the requests of this sync so far."""
+        return (self._parts.remote.requests.snapshot() - self._before).requests
 
     @property
     def _is_foreign(self) -> bool:
@@ -194,7 +202,7 @@ class Synchroniser:
         if limits.max_requests is not None:
             from swampsync.repo.sync_plan import requests_besides
 
-            besides = requests_besides(self._parts, options, is_pushing=True) + report.fetched
+            besides = requests_besides(self._parts, options, sent=self._sent(), is_pushing=True)
             limits = replace(limits, requests_besides=besides)
         check = syncing.deadline(options.timeout_seconds)
         pushed = syncing.push(self._parts.namespace, limits, progress=progress, check=check)

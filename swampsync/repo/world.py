@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Protocol
@@ -48,6 +49,13 @@ def _make_threads(width: int) -> Executor:
     return ThreadPoolExecutor(width, thread_name_prefix="swampsync")
 
 
+def _make_scratch() -> AbstractContextManager[str]:
+    """Make a directory where the machine keeps what is not kept; it is removed at the end."""
+    from tempfile import TemporaryDirectory
+
+    return TemporaryDirectory(prefix="swampsync-")
+
+
 def _open_s3(
     settings: S3Settings,
     *,
@@ -75,6 +83,7 @@ class World:
         pid: The process, as locks name it.
         make_pool: Threads for many requests at a time, as many as it is asked for; whoever asks shuts them down.
         open_bucket: Opens the bucket that a configuration names.
+        make_scratch: Makes a directory outside of every repo, which is gone when its context ends.
     """
 
     disk: Disk = field(default_factory=LocalDisk)
@@ -85,3 +94,4 @@ class World:
     pid: int = field(default_factory=os.getpid)
     make_pool: Callable[[int], Executor] = _make_threads
     open_bucket: BucketOpener = _open_s3
+    make_scratch: Callable[[], AbstractContextManager[str]] = _make_scratch

@@ -95,13 +95,7 @@ class ForeignContent:
             Refused: They are more than the cache may hold.
             Unavailable: The store cannot be reached; what came stays.
         """
-        missing = [r for r in records if r.state is FileState.REMOTE and not self._cache.has(r.sha256, size=r.size)]
-        size = sum(record.size for record in missing)
-        if size > self._cache.limit:
-            raise Refused(
-                f"{size:,} bytes of other namespaces' content do not fit into the cache of {self._cache.limit:,} bytes",
-                hint="fetch less, or enlarge it: swamp config set datastore.cacheLimit 10GiB",
-            )
+        missing = self.find_missing(records)
         result = Hydrated()
         for outcome in self._side_by_side(missing):
             check()
@@ -114,6 +108,21 @@ class ForeignContent:
             else:
                 raise outcome.error
         return result
+
+    def find_missing(self, records: Sequence[FileRecord]) -> list[FileRecord]:
+        """Find the files that the cache lacks.
+
+        Raises:
+            Refused: They are more than the cache may hold.
+        """
+        missing = [r for r in records if r.state is FileState.REMOTE and not self._cache.has(r.sha256, size=r.size)]
+        size = sum(record.size for record in missing)
+        if size > self._cache.limit:
+            raise Refused(
+                f"{size:,} bytes of other namespaces' content do not fit into the cache of {self._cache.limit:,} bytes",
+                hint="fetch less, or enlarge it: swamp config set datastore.cacheLimit 10GiB",
+            )
+        return missing
 
     def _side_by_side(self, records: Sequence[FileRecord]) -> Iterator[Done[FileRecord, None] | Failed[FileRecord]]:
         def keep(record: FileRecord) -> None:

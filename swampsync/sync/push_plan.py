@@ -48,8 +48,6 @@ class PushPlan:
         removals: How many versions and files.
         requests: How many, as long as nobody else publishes meanwhile and no checkpoint is due.
         size: Bytes that go up, about.
-        fetches: How many contents are fetched.
-        fetch_size: Their bytes.
     """
 
     entries: tuple[PendingEntry, ...]
@@ -57,8 +55,6 @@ class PushPlan:
     removals: int
     requests: int
     size: int
-    fetches: int = 0
-    fetch_size: int = 0
 
 
 def plan_push(entries: Sequence[PendingEntry], sizes: dict[str, int]) -> PushPlan:
@@ -109,13 +105,18 @@ def check_limits(clone: Clone, plan: PushPlan, limits: PushLimits) -> None:
     """
     needed = plan.requests + limits.requests_besides
     if limits.max_requests is not None and needed > limits.max_requests:
-        raise Refused(
-            f"this sync needs {needed} requests, and {limits.max_requests} are allowed",
-            hint=f"swamp datastore sync --max-requests {needed}",
-        )
+        raise too_many_requests(needed, limits.max_requests)
     removals = sum(1 for entry in plan.entries if entry.op is Op.REMOVE and entry.path not in limits.asked)
     # What is to be removed is recorded, and so no longer counted.
     check_removals(removals, count_published(clone) + plan.removals, limits)
+
+
+def too_many_requests(needed: int, allowed: int) -> Refused:
+    """Make the error for a sync that needs more requests than it may send."""
+    return Refused(
+        f"this sync needs {needed} requests, and {allowed} are allowed",
+        hint=f"swamp datastore sync --max-requests {needed}",
+    )
 
 
 def count_published(clone: Clone) -> int:

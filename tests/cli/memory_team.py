@@ -30,6 +30,7 @@ class Team:
     calls: list[str] = field(default_factory=list)
     unreadable: tuple[str, ...] = ()
     unwritable: bool = False
+    unwritable_keys: str = ""
     interrupts: bool = False  # a signal comes with the first write
 
     def __post_init__(self) -> None:
@@ -46,6 +47,8 @@ class Team:
                 raise Unavailable(f"no answer about {call.key}")
             if self.interrupts and call.method.startswith("put"):
                 raise Interrupted(15)
+            if self.unwritable_keys and call.method == "put" and self.unwritable_keys in call.key:
+                raise Unavailable("this cannot be written now")
             if self.unwritable and call.method.startswith("put"):
                 raise Unavailable("nothing can be written now")
             return None

@@ -8,17 +8,32 @@ import pytest
 
 from swampsync.clock import SystemClock
 from swampsync.disk import Disk, DiskEntry, Kind, LocalDisk, WriteMode
+from swampsync.disk.redirected import RedirectedDisk
 from swampsync.testing.memory_disk import MemoryDisk
 
 
-@pytest.fixture(params=["local", "memory"])
-def place(request: Any, tmp_path: Path) -> tuple[Disk, str]:
-    """Give a disk and an empty directory on it: every test here runs on both kinds."""
-    if request.param == "local":
-        return LocalDisk(), os.path.realpath(tmp_path)
+def make_place(kind: str, base: str) -> tuple[Disk, str]:
+    if kind == "local":
+        return LocalDisk(), base
+    if kind == "redirected":
+        for name in ("scratch", "base"):
+            os.mkdir(f"{base}/{name}")
+        return RedirectedDisk(LocalDisk(), f"{base}/scratch"), f"{base}/base"
     disk = MemoryDisk(SystemClock())
     disk.makedirs("/base")
     return disk, "/base"
+
+
+@pytest.fixture(params=["local", "memory", "redirected"])
+def place(request: Any, tmp_path: Path) -> tuple[Disk, str]:
+    """Give a disk and an empty directory on it: every test here runs on every kind."""
+    return make_place(request.param, os.path.realpath(tmp_path))
+
+
+@pytest.fixture(params=["local", "memory"])
+def place_with_links(request: Any, tmp_path: Path) -> tuple[Disk, str]:
+    """Give a disk on which somebody else can make links."""
+    return make_place(request.param, os.path.realpath(tmp_path))
 
 
 def symlink(disk: Disk, target: str, path: str) -> None:
@@ -137,9 +152,9 @@ def test_names_that_do_not_exist_are_not_found(place: tuple[Disk, str]) -> None:
         disk.read_bytes(base)
 
 
-def test_directories_are_made_listed_and_removed(place: tuple[Disk, str]) -> None:
+def test_directories_are_made_listed_and_removed(place_with_links: tuple[Disk, str]) -> None:
     """`makedirs` keeps what exists, `scandir` tells kinds, only empty directories go."""
-    disk, base = place
+    disk, base = place_with_links
     disk.makedirs(f"{base}/a/b/c")
     disk.makedirs(f"{base}/a/b/c")
     write(disk, f"{base}/a/f", b"")
@@ -201,9 +216,9 @@ def test_rename_replaces_in_one_step(place: tuple[Disk, str]) -> None:
         disk.rename(f"{base}/e", f"{base}/e/x/y")
 
 
-def test_symbolic_links_are_followed_for_reading_only(place: tuple[Disk, str]) -> None:
+def test_symbolic_links_are_followed_for_reading_only(place_with_links: tuple[Disk, str]) -> None:
     """Reading and paths go through links; stat, readlink and unlink are about the link itself; loops are errors."""
-    disk, base = place
+    disk, base = place_with_links
     disk.mkdir(f"{base}/d")
     write(disk, f"{base}/d/f", b"x")
     symlink(disk, "d", f"{base}/l")
@@ -247,3 +262,29 @@ def test_syncing_is_possible_everywhere(place: tuple[Disk, str]) -> None:
         disk.sync_directory(f"{base}/no")
     with pytest.raises(FileNotFoundError):
         disk.sync_filesystem(f"{base}/no")
+
+
+def test_redirected_disk_leaves_the_real_one_as_it_is(tmp_path: Path) -> None:
+    """Files that are read are those of the real disk; what is written, moved and removed shows to its writer only."""
+    base = os.path.realpath(tmp_path)
+    for name in ("scratch", "base", "base/d"):
+        os.mkdir(f"{base}/{name}")
+    for name in ("a", "b", "d/c"):
+        Path(base, "base", name).write_text(name)
+    disk, root = RedirectedDisk(LocalDisk(), f"{base}/scratch"), f"{base}/base"
+    write(disk, f"{root}/a", b"+", WriteMode.APPEND)
+    disk.rename(f"{root}/b", f"{root}/d/b")
+    disk.unlink(f"{root}/d/c")
+    disk.makedirs(f"{root}/e/f")
+    disk.rename(f"{root}/d", f"{root}/e/d")
+    write(disk, f"{root}/e/f/g", b"new")
+    assert disk.read_bytes(f"{root}/a") == b"a+"
+    assert disk.read_bytes(f"{root}/e/d/b") == b"b"
+    assert {entry.name for entry in disk.scandir(root)} == {"a", "e"}
+    assert {entry.name for entry in disk.scandir(f"{root}/e")} == {"d", "f"}
+    for gone in ("b", "d", "d/c", "e/d/c"):
+        with pytest.raises(FileNotFoundError):
+            disk.stat(f"{root}/{gone}")
+    real = {str(path.relative_to(root)) for path in Path(root).rglob("*")}
+    assert real == {"a", "b", "d", "d/c"}
+    assert [Path(root, name).read_text() for name in ("a", "b", "d/c")] == ["a", "b", "d/c"]
