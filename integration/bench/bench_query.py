@@ -24,6 +24,7 @@ from swampsync.query.content_cache import SCHEMA_NAME, TABLE, ContentCache
 from swampsync.query.fields import FIELDS
 from swampsync.query.prepared import prepare_query
 from swampsync.query.run import run_query
+from swampsync.testing.sample_rows import make_sample_row
 
 ORDER = "ORDER BY created_at, namespace, type_normalized, model_id, data_name, version"
 JOINED = (
@@ -90,30 +91,17 @@ def make_row(number: int, namespace: str = "") -> CatalogRow:
         "modelName": f"m{model}",
         "env": ("prod", "dev", "qa")[number % 3],
     }
-    return CatalogRow(
+    return make_sample_row(
         namespace=namespace,
-        type_normalized="command/shell",
         model_id=f"0fe7cbe8-c8f1-4a14-811f-{model:012d}",
         data_name=f"result-{number:06d}",
         id=f"fcf67848-fd5a-{namespace}-{number}",
         version=1 + number % 5,
-        is_latest=1,
         model_name=f"m{model}",
-        spec_name="result",
-        data_type="resource",
-        content_type="application/json",
-        lifetime="infinite",
-        owner_type="model-method",
-        streaming=0,
         size=(number * 7919) % 8000,
         created_at=make_time(number),
         tags=json.dumps(tags, separators=(",", ":")),
         owner_ref=f"0fe7cbe8-c8f1-4a14-811f-{model:012d}",
-        workflow_run_id="",
-        workflow_name="",
-        job_name="",
-        step_name="",
-        source="",
     )
 
 

@@ -9,36 +9,25 @@ from swampsync.catalog.catalog import Catalog
 from swampsync.catalog.rows import CatalogRow
 from swampsync.clock import SystemClock
 from swampsync.disk import LocalDisk
+from swampsync.testing.sample_rows import make_sample_row
 
 
 def make_row(name: str = "state", version: int = 1, **fields: object) -> CatalogRow:
     """Make a row of the model `vpc` in namespace `infra`."""
-    row = CatalogRow(
-        namespace="infra",
-        type_normalized="command/shell",
-        model_id="m-1",
-        data_name=name,
-        id=f"id-{name}-{version}",
-        version=version,
-        is_latest=0,
-        model_name="vpc",
-        spec_name="result",
-        data_type="resource",
-        content_type="application/json",
-        lifetime="infinite",
-        owner_type="model-method",
-        streaming=0,
-        size=10,
-        created_at=f"2026-11-21T09:00:{version:02d}.000Z",
-        tags='{"type":"resource","env":"prod"}',
-        owner_ref="m-1",
-        workflow_run_id="",
-        workflow_name="",
-        job_name="",
-        step_name="",
-        source="",
-    )
-    return row._replace(**fields)  # type: ignore[arg-type]
+    row: dict[str, object] = {
+        "namespace": "infra",
+        "model_id": "m-1",
+        "data_name": name,
+        "id": f"id-{name}-{version}",
+        "version": version,
+        "is_latest": 0,
+        "model_name": "vpc",
+        "size": 10,
+        "created_at": f"2026-11-21T09:00:{version:02d}.000Z",
+        "tags": '{"type":"resource","env":"prod"}',
+        "owner_ref": "m-1",
+    }
+    return make_sample_row(**row | fields)
 
 
 @pytest.fixture

@@ -14,32 +14,7 @@ from swampsync.catalog.rows import COLUMNS, CatalogRow
 from swampsync.query.prepared import prepare_query
 from swampsync.query.run import run_query
 from swampsync.testing.query_harness import QueryHarness
-
-_BASE = CatalogRow(
-    namespace="",
-    type_normalized="command/shell",
-    model_id="model-1",
-    data_name="result",
-    id="id-0",
-    version=1,
-    is_latest=1,
-    model_name="build",
-    spec_name="result",
-    data_type="resource",
-    content_type="application/json",
-    lifetime="infinite",
-    owner_type="model-method",
-    streaming=0,
-    size=100,
-    created_at="2026-11-21T09:00:00.000Z",
-    tags="{}",
-    owner_ref="model-1",
-    workflow_run_id="",
-    workflow_name="",
-    job_name="",
-    step_name="",
-    source="",
-)
+from swampsync.testing.sample_rows import make_sample_row
 
 
 class Fixture:
@@ -62,7 +37,7 @@ class Fixture:
         }
         if tags is not None:
             defaults["tags"] = json.dumps(tags)
-        row = _BASE._replace(**{**defaults, **columns})
+        row = make_sample_row(**{**defaults, **columns})
         self.connection.execute(f"INSERT INTO catalog VALUES ({', '.join('?' * len(COLUMNS))})", row)
         if content is not None:
             self.contents[row.id] = content if isinstance(content, bytes) else json.dumps(content).encode()
