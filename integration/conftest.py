@@ -27,7 +27,7 @@ import pytest
 from swampsync.backends.s3 import S3Store
 from swampsync.backends.s3_keys import S3Keys
 from swampsync.testing.s3_side_channel import S3Server
-from tests.surroundings import clean_environment, let_children_be_signalled
+from tests.surroundings import clean_environment, directory_in_memory, let_children_be_signalled
 
 __all__ = ["clean_environment"]
 
@@ -60,7 +60,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if "endpoint" in REQUIRED and not OTHER_ENDPOINT:
         raise pytest.UsageError("SWAMPSYNC_REQUIRE names endpoint, but SWAMPSYNC_TEST_S3_ENDPOINT is not set")
     given = getattr(config, "workerinput", {}).get("rgw_directory")
-    config.stash[_RGW_DIRECTORY] = given or os.path.join(tempfile.gettempdir(), f"swampsync-rgw-{os.getpid()}")
+    # The repos lie on a disk, as they do elsewhere; the server's own database has no part in what is tested.
+    place = directory_in_memory() or tempfile.gettempdir()
+    config.stash[_RGW_DIRECTORY] = given or os.path.join(place, f"swampsync-rgw-{os.getpid()}")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -36,21 +36,27 @@ def let_children_be_signalled() -> None:
             signal.signal(number, _stay)
 
 
-def lay_files_into_memory() -> None:
-    """Let temporary directories lie in memory where there is room for them, unless TMPDIR says where.
-
-    Every write of a repo is synced to its disk, and most tests make repos: on a disk they wait for half of their time.
-    """
+def directory_in_memory() -> str | None:
+    """Find a place in memory for temporary files; nothing where there is little room, or where TMPDIR names a place."""
     if "TMPDIR" in os.environ:
-        return
+        return None
     try:
         about = os.statvfs(MEMORY)
     except OSError:
-        return
+        return None
     is_closed = about.f_flag & (os.ST_RDONLY | os.ST_NOEXEC) or not os.access(MEMORY, os.W_OK | os.X_OK)
-    if not is_closed and about.f_bavail * about.f_frsize >= ROOM_BYTES:
+    return MEMORY if not is_closed and about.f_bavail * about.f_frsize >= ROOM_BYTES else None
+
+
+def lay_files_into_memory() -> None:
+    """Let temporary directories lie in memory.
+
+    Every write of a repo is synced to its disk, and most tests make repos: on a disk they wait for half of their time.
+    """
+    directory = directory_in_memory()
+    if directory is not None:
         # For pytest, and for what tests and the programs that they start make without it.
-        os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
+        os.environ["TMPDIR"] = tempfile.tempdir = directory
 
 
 @pytest.fixture(scope="session", autouse=True)
