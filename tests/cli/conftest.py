@@ -157,6 +157,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return Place(first, first, None, "", "")
 
 
+@pytest.fixture(params=["", "infra"], ids=["solo", "namespaced"])
+def namespace(request: pytest.FixtureRequest) -> str:
+    """The name of a repo's namespace, in both modes."""
+    return str(request.param)
+
+
 # --- buckets ---------------------------------------------------------------------------------------------------
 
 SECRET = "wJalrXUtnFEMI-never-shown"

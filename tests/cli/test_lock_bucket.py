@@ -18,9 +18,8 @@ from swampsync.repo import Repo
 from swampsync.repo.world import World
 from swampsync.testing.faulty_store import Call, Faulty
 from tests.cli.conftest import Swamp
-from tests.unit.repo.buckets import MemoryBuckets
+from tests.unit.repo.buckets import MemoryBuckets, write_settings
 
-CONFIG = 'datastore:\n  type: "@swampsync/s3"\n  config:\n    bucket: team\n'
 IMPATIENT = {"SWAMP_LOCK_TIMEOUT_MS": "1"}
 
 
@@ -44,11 +43,6 @@ def buckets(monkeypatch: pytest.MonkeyPatch, before_put: list[str]) -> MemoryBuc
     return found
 
 
-@pytest.fixture(params=["", "infra"], ids=["solo", "namespaced"])
-def namespace(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def key(namespace: str) -> ObjectKey:
     return ObjectKey(f".locks/{namespace}.lock" if namespace else ".datastore.lock")
@@ -59,8 +53,7 @@ def repo(tmp_path: Path, swamp: Swamp, buckets: MemoryBuckets, namespace: str) -
     path = tmp_path / "repo"
     path.mkdir()
     swamp(path, "repo", "init").ok()
-    with (path / ".swamp.yaml").open("a") as file:
-        file.write(CONFIG + (f"  namespace: {namespace}\n" if namespace else ""))
+    write_settings(path, namespace)
     swamp(path, "data", "put", "m", "x", stdin="1").ok()
     return path
 

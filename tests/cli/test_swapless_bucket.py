@@ -14,9 +14,8 @@ from swampsync.repo import Repo
 from swampsync.repo.world import World
 from swampsync.testing.swapless import Swapless
 from tests.cli.conftest import Swamp
-from tests.unit.repo.buckets import MemoryBuckets
+from tests.unit.repo.buckets import MemoryBuckets, write_settings
 
-CONFIG = 'datastore:\n  type: "@swampsync/s3"\n  config:\n    bucket: team\n'
 WARNING = "the bucket cannot compare and swap"
 IMPATIENT = {"SWAMP_LOCK_TIMEOUT_MS": "1"}
 
@@ -26,11 +25,6 @@ def buckets(monkeypatch: pytest.MonkeyPatch) -> MemoryBuckets:
     found = MemoryBuckets(stores={("team", ""): Swapless(SystemClock())})
     monkeypatch.setattr("swampsync.repo.repo.World", lambda: World(open_bucket=found.open))
     return found
-
-
-@pytest.fixture(params=["", "infra"], ids=["solo", "namespaced"])
-def namespace(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture
@@ -43,8 +37,7 @@ def repo(tmp_path: Path, swamp: Swamp, buckets: MemoryBuckets, namespace: str) -
     path = tmp_path / "repo"
     path.mkdir()
     swamp(path, "repo", "init").ok()
-    with (path / ".swamp.yaml").open("a") as file:
-        file.write(CONFIG + (f"  namespace: {namespace}\n" if namespace else ""))
+    write_settings(path, namespace)
     swamp(path, "data", "put", "m", "x", stdin="1").ok()
     return path
 

@@ -47,11 +47,6 @@ def make_member(swamp: Swamp, path: Path, bucket: BucketPlace, namespace: str, e
     return Member(path, bucket, swamp)
 
 
-@pytest.fixture(params=["", "infra"])
-def namespace(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def ann(swamp: Swamp, tmp_path: Path, bucket: BucketPlace, namespace: str) -> Member:
     return make_member(swamp, tmp_path / "ann", bucket, namespace)

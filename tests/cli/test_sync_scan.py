@@ -13,11 +13,6 @@ from tests.cli.test_sync import Member, make_member
 OUTPUT = "outputs/command/run/1.yaml"
 
 
-@pytest.fixture(params=["", "infra"])
-def namespace(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def ann(swamp: Swamp, tmp_path: Path, bucket: BucketPlace, namespace: str) -> Member:
     return make_member(swamp, tmp_path / "ann", bucket, namespace)

@@ -96,6 +96,13 @@ class MemoryBuckets:
         return Parts(config, self.world(), environ)
 
 
+def write_settings(repo: Path, namespace: str) -> None:
+    """Write by hand that a repo's datastore is the bucket `team`."""
+    with (repo / ".swamp.yaml").open("a") as file:
+        file.write('datastore:\n  type: "@swampsync/s3"\n  config:\n    bucket: team\n')
+        file.write(f"  namespace: {namespace}\n" if namespace else "")
+
+
 @dataclass
 class _Admin:
     server: MemoryBuckets
