@@ -16,26 +16,13 @@ from swampsync.backends.s3 import S3Store
 from swampsync.layout import ObjectKey
 from swampsync.repo.vacuuming import Vacuumer
 from swampsync.testing.s3_side_channel import S3Server
-from tests.cli.conftest import Outcome, Swamp
+from tests.cli.conftest import Clone, Swamp
 
 LARGE = 9 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Repo:
-    """One clone, and how its commands are run."""
-
-    path: Path
-    swamp: Swamp
-
-    def __call__(self, *words: str, stdin: bytes | str = b"") -> Outcome:
-        return self.swamp(self.path, *words, stdin=stdin)
-
-    def put(self, name: str, content: bytes | str) -> None:
-        self("data", "put", "vpc", name, "-", stdin=content).ok()
-
-    def content(self, name: str, *flags: str) -> bytes:
-        return self("data", "get", "vpc", name, "--output", "-", *flags).ok().out
+class Repo(Clone):
+    """One clone, and what it lists."""
 
     def names(self, *flags: str) -> list[tuple[str, int]]:
         listed = self("data", "list", "vpc", "--json", *flags).json
@@ -113,7 +100,7 @@ def test_past_undelete_and_vacuum(team: Team, monkeypatch: pytest.MonkeyPatch) -
     ann("data", "delete", "vpc", "state", "--version", "1", "-y").ok()
 
     assert bob.names("--as-of", "3") == [("large", 1), ("state", 2)]
-    assert bob.content("large", "--as-of", "3") == large
+    assert bob.content_bytes("large", "--as-of", "3") == large
     assert bob.names("--as-of", "0m") == [("state", 2)]
     log = bob("datastore", "log", "--json").json["commits"]
     assert [(c["seq"], c["kind"], c["versions"], c["removed"]) for c in log[:3]] == [
@@ -124,7 +111,7 @@ def test_past_undelete_and_vacuum(team: Team, monkeypatch: pytest.MonkeyPatch) -
     assert bob("datastore", "undelete", "vpc", "--json").json["total"] == 2
     for repo in (ann, bob, team.repo("carl")):
         repo("datastore", "sync").ok()
-        assert (repo.content("large"), repo.content("state", "--version", "1")) == (large, b"one")
+        assert (repo.content_bytes("large"), repo.content_bytes("state", "--version", "1")) == (large, b"one")
         assert verified(repo, "--content")["problems"] == []
 
     ann("data", "delete", "vpc", "large", "-y").ok()
@@ -149,11 +136,11 @@ def test_past_undelete_and_vacuum(team: Team, monkeypatch: pytest.MonkeyPatch) -
     assert (gone.status, gone.error["code"]) == (1, "data_error")
     for repo in (ann, bob):
         repo("datastore", "sync").ok()
-        assert (repo.content("state"), repo.content("state", "--version", "1")) == (b"two", b"one")
+        assert (repo.content_bytes("state"), repo.content_bytes("state", "--version", "1")) == (b"two", b"one")
         assert verified(repo, "--content")["problems"] == []
     if team.namespace:
         app = team.repo("app", "app")
-        assert app.content("state", "-n", "infra") == b"two"
+        assert app.content_bytes("state", "-n", "infra") == b"two"
         assert app.names("-n", "infra", "--as-of", "1") == [("state", 1)]
 
 
@@ -178,7 +165,7 @@ def test_damage_is_found_and_repaired(team: Team) -> None:
     assert len(done["repair"]["objectsPutBack"]) == 2
     for repo in (ann, bob, team.repo("carl")):
         assert verified(repo, "--content")["problems"] == []
-        assert [repo.content("state", "--version", str(n)) for n in (1, 2, 3)] == [b"one", b"two", b"three"]
+        assert [repo.content_bytes("state", "--version", str(n)) for n in (1, 2, 3)] == [b"one", b"two", b"three"]
     bob.put("state", "four")
     ann("datastore", "sync").ok()
-    assert ann.content("state") == b"four"
+    assert ann.content_bytes("state") == b"four"

@@ -14,25 +14,12 @@ from swampsync.backends.base import ObjectStore
 from swampsync.backends.memory import MemoryStore
 from swampsync.repo.world import World
 from swampsync.testing.manual_clock import ManualClock
-from tests.cli.conftest import Outcome, Swamp
+from tests.cli.conftest import Clone, Swamp
 from tests.unit.repo.buckets import MemoryBuckets
 
 
-@dataclass(frozen=True)
-class PastRepo:
-    """One clone, and how its commands are run."""
-
-    path: Path
-    swamp: Swamp
-
-    def __call__(self, *words: str, stdin: bytes | str = b"") -> Outcome:
-        return self.swamp(self.path, *words, stdin=stdin)
-
-    def put(self, name: str, content: str, *flags: str) -> None:
-        self("data", "put", "vpc", name, "-", *flags, stdin=content).ok()
-
-    def content(self, name: str, *flags: str) -> str:
-        return self("data", "get", "vpc", name, "--output", "-", *flags).ok().text
+class PastRepo(Clone):
+    """A clone of a team whose server lives in the past."""
 
 
 @dataclass

@@ -111,6 +111,26 @@ def run_script(
 
 
 @dataclass(frozen=True)
+class Clone:
+    """One repo, and how its commands are run."""
+
+    path: Path
+    swamp: Swamp
+
+    def __call__(self, *words: str, stdin: bytes | str = b"") -> Outcome:
+        return self.swamp(self.path, *words, stdin=stdin)
+
+    def put(self, name: str, content: bytes | str, *flags: str) -> None:
+        self("data", "put", "vpc", name, "-", *flags, stdin=content).ok()
+
+    def content(self, name: str, *flags: str) -> str:
+        return self.content_bytes(name, *flags).decode()
+
+    def content_bytes(self, name: str, *flags: str) -> bytes:
+        return self("data", "get", "vpc", name, "--output", "-", *flags).ok().out
+
+
+@dataclass(frozen=True)
 class Place:
     """Two repos and where their data is; in solo mode each has its own."""
 
