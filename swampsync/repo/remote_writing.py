@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
 from swampsync.artifacts.model import Model
 from swampsync.namespace import Namespace
 from swampsync.repo.publication import Publication
-from swampsync.repo.reading import Progress
 from swampsync.repo.remote_reading import RemoteReader
 from swampsync.repo.removing import DeletePlan
-from swampsync.repo.values import DeleteResult, ImportResult, RenameResult, Version
+from swampsync.repo.values import DeleteResult, RenameResult, Version
 from swampsync.repo.writing import DataWriter
 
 Names = list[str]  # inside the class, `list` is the method
@@ -29,30 +26,6 @@ class RemoteWriter(RemoteReader, DataWriter):
         """Find a version under the number that it was published as."""
         metadata = self._parts.syncing.find_again(version.namespace, version.model, version.metadata)
         return self._version(version.namespace, version.model, metadata)
-
-    def import_directory(
-        self,
-        directory: str,
-        model: str,
-        *,
-        model_type: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        guess_content_type: Callable[[str], str] | None = None,
-        progress: Progress | None = None,
-    ) -> ImportResult:
-        """Put every file below a directory and publish them as one commit; see `DataWriter.import_directory`."""
-        with self._publishing(model):
-            result = super().import_directory(
-                directory,
-                model,
-                model_type=model_type,
-                tags=tags,
-                guess_content_type=guess_content_type,
-                progress=progress,
-            )
-        namespace = self._namespace_of(model)
-        versions = tuple(self._parts.syncing.find_again(namespace, result.model, m) for m in result.versions)
-        return replace(result, versions=versions)
 
     def plan_delete(
         self, model: str, *, name: str | None = None, version: int | None = None, prefix: str | None = None

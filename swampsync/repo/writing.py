@@ -134,54 +134,56 @@ class DataWriter(DataRemover):
     ) -> ImportResult:
         """Put every file below a directory, each as an artifact named by its path with `/` made `-`.
 
-        All of them are durable when this returns. Names that an artifact cannot have are left out and reported.
-        Lifetime and retention of an artifact that is there already stay as they are.
+        All of them are durable when this returns, in a bucket as one commit. Names that an artifact cannot have are
+        left out and reported. Lifetime and retention of an artifact that is there already stay as they are.
 
         Raises:
             NotFound: There is no such directory.
             InvalidInput: Two paths make the same name; nothing was written.
         """
         root = posixpath.join(self._parts.config.repo_dir, directory) if not directory.startswith("/") else directory
-        named, skipped = self._plan_import(root, directory)
-        namespace, owner = self.require_model(model, model_type, created_by="import")
-        store = self._parts.store_of(namespace)
-        disk = self._parts.world.disk
-        with self._lock(namespace, owner, "data import") as lease:
-            items = []
-            earlier = self._find_earlier(namespace, owner, named)
-            for name, relative in sorted(named.items()):
-                before = earlier.get(name)
-                content_type = guess_content_type(relative) if guess_content_type else "application/octet-stream"
-                draft = Draft(
-                    content_type=content_type,
-                    lifetime=before.lifetime if before else DEFAULT_LIFETIME,
-                    garbage_collection=before.garbage_collection if before else DEFAULT_VERSIONS_KEPT,
-                    tags=make_tags(owner, content_type=content_type, spec=None, tags=tags or {}),
-                    owner=Owner(owner_type="manual", owner_ref=owner.id),
-                )
-                path = posixpath.join(root, relative)
-                items.append(
-                    BatchItem(
-                        model=owner,
-                        name=name,
-                        open_content=partial(disk.open_read, path),
-                        draft=draft,
-                        floor=self._floor(namespace, owner, name),
+        with self._publishing(model):
+            named, skipped = self._plan_import(root, directory)
+            namespace, owner = self.require_model(model, model_type, created_by="import")
+            store = self._parts.store_of(namespace)
+            disk = self._parts.world.disk
+            with self._lock(namespace, owner, "data import") as lease:
+                items = []
+                earlier = self._find_earlier(namespace, owner, named)
+                for name, relative in sorted(named.items()):
+                    before = earlier.get(name)
+                    content_type = guess_content_type(relative) if guess_content_type else "application/octet-stream"
+                    draft = Draft(
+                        content_type=content_type,
+                        lifetime=before.lifetime if before else DEFAULT_LIFETIME,
+                        garbage_collection=before.garbage_collection if before else DEFAULT_VERSIONS_KEPT,
+                        tags=make_tags(owner, content_type=content_type, spec=None, tags=tags or {}),
+                        owner=Owner(owner_type="manual", owner_ref=owner.id),
                     )
-                )
-            written = 0
+                    path = posixpath.join(root, relative)
+                    items.append(
+                        BatchItem(
+                            model=owner,
+                            name=name,
+                            open_content=partial(disk.open_read, path),
+                            draft=draft,
+                            floor=self._floor(namespace, owner, name),
+                        )
+                    )
+                written = 0
 
-            def on_written(_metadata: Metadata) -> None:
-                nonlocal written
-                written += 1
-                if progress is not None:
-                    progress(written, len(items))
+                def on_written(_metadata: Metadata) -> None:
+                    nonlocal written
+                    written += 1
+                    if progress is not None:
+                        progress(written, len(items))
 
-            versions = store.put_many(items, check=lease.check, on_written=on_written)
-            self._record(namespace, owner, versions)
-            for metadata in versions:
-                self._collect(namespace, metadata, owner, check=lease.check)
-        return ImportResult(owner, tuple(versions), tuple(skipped))
+                versions = store.put_many(items, check=lease.check, on_written=on_written)
+                self._record(namespace, owner, versions)
+                for metadata in versions:
+                    self._collect(namespace, metadata, owner, check=lease.check)
+        published = tuple(self._find_again(self._version(namespace, owner, m)).metadata for m in versions)
+        return ImportResult(owner, published, tuple(skipped))
 
     def _find_earlier(self, namespace: Namespace, model: Model, names: Iterable[str]) -> dict[str, Metadata]:
         """Find the latest versions of the artifacts that are there already: what they say of retention stays true."""
