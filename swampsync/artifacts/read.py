@@ -81,8 +81,16 @@ def check_owner(tree: Tree, model: Model, name: str, owner: Owner) -> None:
         Conflict: Owner type or reference differ.
     """
     latest = find_latest(tree, model, name)
-    if latest is None:
-        return
+    if latest is not None:
+        require_owner(latest, name, owner)
+
+
+def require_owner(latest: Metadata, name: str, owner: Owner) -> None:
+    """Refuse to write after a version of another owner.
+
+    Raises:
+        Conflict: Owner type or reference differ.
+    """
     if (latest.owner.owner_type, latest.owner.owner_ref) != (owner.owner_type, owner.owner_ref):
         raise Conflict(
             f"`{name}` belongs to {latest.owner.owner_type} `{latest.owner.owner_ref}`, "

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from swampsync.artifacts.staged import Staged
 
 
-def _ignore(_metadata: Metadata) -> None:
-    return None
+def ignore_written(_metadata: Metadata) -> None:
+    """Take no note of a version whose bytes are written."""
 
 
 class ArtifactStore:
@@ -92,7 +92,7 @@ class ArtifactStore:
         items: Iterable[BatchItem],
         *,
         check: Callable[[], None] = no_check,
-        on_written: Callable[[Metadata], None] = _ignore,
+        on_written: Callable[[Metadata], None] = ignore_written,
     ) -> list[Metadata]:
         """Write many versions, all or none; they are durable when this returns.
 

@@ -13,7 +13,7 @@ from swampsync.artifacts.metadata import Draft, Metadata
 from swampsync.artifacts.model import Model
 from swampsync.artifacts.names import find_name_problem
 from swampsync.artifacts.scan import RAW_NAME, ArtifactScan, Problem
-from swampsync.artifacts.store import ArtifactStore
+from swampsync.artifacts.store import ArtifactStore, ignore_written
 from swampsync.artifacts.tree import no_check
 from swampsync.catalog.rows import ArtifactKey
 from swampsync.errors import Conflict, DataError, NotFound, Refused
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from swampsync.artifacts.staged import Staged
 
 _MAX_FORWARDS = 5
-
-
-def _ignore(_metadata: Metadata) -> None:
-    return None
 
 
 class RemoteStore(ArtifactStore):
@@ -175,7 +171,7 @@ class RemoteStore(ArtifactStore):
         items: Iterable[BatchItem],
         *,
         check: Callable[[], None] = no_check,
-        on_written: Callable[[Metadata], None] = _ignore,
+        on_written: Callable[[Metadata], None] = ignore_written,
     ) -> list[Metadata]:
         """Write many versions into the copy and record them."""
         wanted = list(items)
@@ -270,17 +266,13 @@ class RemoteStore(ArtifactStore):
         return done
 
     def _check_owner(self, model: Model, name: str, draft: Draft) -> None:
+        from swampsync.artifacts.read import require_owner  # noqa: PLC0415 - only what writes needs it
+
         try:
             latest = self.read(model, name)
         except (NotFound, DataError):
             return
-        if (latest.owner.owner_type, latest.owner.owner_ref) != (draft.owner.owner_type, draft.owner.owner_ref):
-            raise Conflict(
-                f"`{name}` belongs to {latest.owner.owner_type} `{latest.owner.owner_ref}`, "
-                f"not to {draft.owner.owner_type} `{draft.owner.owner_ref}`",
-                hint="choose another name, or write as the owner",
-                key=name,
-            )
+        require_owner(latest, name, draft.owner)
 
     def _key(self, model: Model, name: str) -> ArtifactKey:
         return ArtifactKey(self._clone.namespace, model.type, model.id, name)
