@@ -36,7 +36,7 @@ from swampsync.repo.remote import Bucket
 from swampsync.testing.dying_disk import DyingDisk, Killed
 from swampsync.testing.dying_store import DyingStore
 from swampsync.testing.faulty_store import Faulty
-from swampsync.testing.manual_clock import ManualClock
+from tests.stateful.interleaving import Interleaver, TurnClock, TurnStore
 from tests.unit.log.conftest import Ids
 
 # A process that is certainly gone: its locks are taken over at once.
@@ -152,11 +152,14 @@ class Office:
     rng: random.Random = field(default_factory=lambda: random.Random(0))
 
     def __post_init__(self) -> None:
-        self.clock = ManualClock()
+        self.turns = Interleaver()
+        self.clock = TurnClock(self.turns)
         self.dated = Dated(self.store, self.clock)
         self.faulty = Faulty(self.dated)
         self.ids = Ids(self.rng.getrandbits(64))
         self.members: list[Member] = []
+        self.written: list[tuple[str, str]] = []
+        """What processes wrote or removed since somebody emptied this: the namespace they acted in, and the key."""
 
     def member(self, name: str, *, repo_id: str | None = None, namespace: str = "infra", more: str = "") -> Member:
         """Make a repo; one that gives another's id is a second clone of that."""
@@ -175,6 +178,16 @@ class Office:
     def log(self, namespace: str = "infra") -> Log:
         """The log as nobody's process sees it: without faults."""
         return Log(self.dated, Layout("/r", "/r/.swamp/remote", Namespace(namespace)))
+
+    def strange_writes(self) -> list[tuple[str, str]]:
+        """Take note of what was written, and name what a process had no business with: other than in its namespace."""
+        strange = [
+            (namespace, key)
+            for namespace, key in self.written
+            if not key.startswith(f"{namespace}/") and key != f".locks/{namespace}.lock"
+        ]
+        self.written.clear()
+        return strange
 
     def rewritten_keys(self) -> list[str]:
         """Name the keys that were written more than once although nothing may be; locks and manifests may."""
@@ -208,6 +221,7 @@ class Member:
         ) -> Bucket:
             del settings, environ, world, cache_dir
             store: ObjectStore = DyingStore(office.faulty, disk)
+            store = TurnStore(store, office.turns, lambda key: office.written.append((self.namespace, key)))
             if on_request is not None:
                 store = Counting(store, on_request)
             return Bucket(where="team", plain=store, quotings={"quoted": store}, administer=_no_administration)

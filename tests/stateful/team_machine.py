@@ -16,11 +16,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from swampsync.artifacts.metadata import Metadata
 from swampsync.backends.base import ObjectStore
@@ -54,6 +55,26 @@ CONFIRMED = PushLimits(is_confirmed=True)
 WHO = st.integers(0, 4)
 # Mostly a process lives; else it dies after so many things that it did to disk or bucket.
 LIVES = st.one_of(st.just(IMMORTAL), st.just(IMMORTAL), st.integers(0, 120))
+# Names of rules with what they take; who acts is said by `together`.
+JOBS = st.one_of(
+    st.tuples(st.just("put"), st.fixed_dictionaries({"name": st.sampled_from(NAMES), "lives": LIVES})),
+    st.tuples(st.just("put_offline"), st.fixed_dictionaries({"name": st.sampled_from(NAMES), "lives": LIVES})),
+    st.tuples(st.just("rename"), st.fixed_dictionaries({"name": st.sampled_from(NAMES), "lives": LIVES})),
+    st.tuples(st.just("append"), st.fixed_dictionaries({"lives": LIVES, "is_sent": st.booleans()})),
+    st.tuples(st.just("write_file"), st.fixed_dictionaries({"path": st.sampled_from(FILES), "lives": LIVES})),
+    st.tuples(
+        st.just("delete"),
+        st.fixed_dictionaries(
+            {"name": st.sampled_from(NAMES), "which": st.integers(0, 5), "lives": LIVES, "is_sent": st.booleans()}
+        ),
+    ),
+    st.tuples(
+        st.sampled_from(["sync", "sync", "put_capped", "gc", "hydrate", "scan", "vacuum", "write_checkpoint"]),
+        st.fixed_dictionaries({"lives": LIVES}),
+    ),
+)
+# Zeros let the same one go on: where it ends, nobody is interrupted any more.
+ORDER = st.lists(st.integers(0, 2), min_size=20, max_size=120)
 
 
 @dataclass
@@ -66,6 +87,8 @@ class Told:
         gone: Contents whose deletion was acknowledged; a rename may have copied them before.
         copies: How often a content may be there: a rename makes another one.
         lines: Appended pieces; `True` if acknowledged.
+        doomed: Contents that somebody set out to delete: perhaps before their own command was told that they are there.
+        collections: How often gc was begun or ended: what was put meanwhile may be gone when its command is told.
         files: Contents of other files that somebody wrote.
         replaced: Contents of other files that their writers, or removers, had before them.
     """
@@ -75,6 +98,8 @@ class Told:
     gone: set[str] = field(default_factory=set)
     copies: Counter[str] = field(default_factory=Counter)
     lines: dict[str, bool] = field(default_factory=dict)
+    doomed: set[str] = field(default_factory=set)
+    collections: int = 0
     files: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
 
@@ -163,8 +188,13 @@ class TeamMachine(RuleBasedStateMachine):
             tags = {"content": content}
             repo.data.put("m", name, io.BytesIO(content.encode()), tags=tags, **more)
 
-        self.told.copies[content] = 1
-        (self.told.kept if self.run(member, put, lives) else self.told.possible).add(content)
+        told = self.told
+        told.copies[content] = 1
+        before = told.collections
+        is_kept = self.run(member, put, lives) and content not in told.doomed
+        if name == CAPPED and told.collections != before:
+            is_kept = False
+        (told.kept if is_kept else told.possible).add(content)
 
     @rule(who=WHO, name=st.sampled_from(NAMES), lives=LIVES)
     def put(self, who: int, name: str, lives: int) -> None:
@@ -211,6 +241,7 @@ class TeamMachine(RuleBasedStateMachine):
             found = self.contents(repo, name)
             if number in found:
                 doomed.add(found[number].tags["content"])
+                self.told.doomed |= doomed
                 repo.data.apply_delete(plan)
 
         is_told = self.run(self.member(who), delete, lives)
@@ -221,27 +252,30 @@ class TeamMachine(RuleBasedStateMachine):
     @rule(who=WHO, name=st.sampled_from(NAMES), lives=LIVES)
     def rename(self, who: int, name: str, lives: int) -> None:
         new = self.new("renamed").replace(" ", "-")
+        mine: set[str] = set()
 
         def rename(repo: Repo) -> None:
             found = self.contents(repo, name)
             for metadata in found.values():
                 # Whichever is the latest after the pull.
-                self.told.copies[metadata.tags["content"]] += 1
+                mine.add(metadata.tags["content"])
             try:
                 repo.data.rename("m", name, new)
             except NotFound:
                 return
 
-        before = Counter(self.told.copies)
-        with_new = set(self.told.kept | self.told.possible)
+        were_gone = set(self.told.gone)
         self.run(self.member(who), rename, lives)
-        for content in with_new:
-            if self.told.copies[content] == before[content]:
-                self.told.copies[content] += 1  # it may have come with the pull of the rename
+        # Others may have come with the pull of the rename, also such whose own commands are not told of them yet.
+        mine |= {content for content in self.told.copies if content.startswith(f"{name} ")} - were_gone
+        for content in mine:
+            self.told.copies[content] += 1
 
     @rule(who=WHO, lives=LIVES)
     def gc(self, who: int, lives: int) -> None:
+        self.told.collections += 1
         self.run(self.member(who), lambda repo: repo.structural.gc(), lives)
+        self.told.collections += 1
         self.told.doubt({content for content in self.told.kept if content.startswith(CAPPED)})
 
     @rule(who=WHO, path=st.sampled_from(FILES), lives=LIVES)
@@ -298,6 +332,12 @@ class TeamMachine(RuleBasedStateMachine):
         options = SyncOptions(is_scanning=True, limits=CONFIRMED)
         self.run(self.member(who), lambda repo: repo.synchroniser.sync(options), lives)
 
+    @rule(jobs=st.lists(JOBS, min_size=2, max_size=3), first=WHO, order=ORDER)
+    def together(self, jobs: list[tuple[str, dict[str, Any]]], first: int, order: list[int]) -> None:
+        """Let commands of different clones run at the same time, their requests in an order that is drawn."""
+        works = [partial(getattr(self, name), first + n, **more) for n, (name, more) in enumerate(jobs)]
+        self.office.turns.run(works[: len(self.team)], order)
+
     @rule()
     def stranger_works(self) -> None:
         content = self.new("strange")
@@ -314,6 +354,11 @@ class TeamMachine(RuleBasedStateMachine):
             self.run(self.stranger, lambda repo: repo.data.versions("infra:m", "a"), IMMORTAL)
 
     # --- what must be true -------------------------------------------------------------------------
+
+    @invariant()
+    def nobody_writes_elsewhere(self) -> None:
+        """I4: a process writes in its own namespace and to its own lock only."""
+        assert self.office.strange_writes() == []
 
     def converge(self) -> None:
         """Let everybody finish in peace; then all must be equal to the log, and nothing lost or doubled."""

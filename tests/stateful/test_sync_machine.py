@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,7 +24,7 @@ from swampsync.namespace import Namespace
 from swampsync.sync.position import read_position
 from swampsync.sync.push_plan import PushLimits
 from swampsync.testing.faulty_store import Fault, Faulty, RandomFaults, SimulatedCrash, no_faults
-from swampsync.testing.manual_clock import ManualClock
+from tests.stateful.interleaving import Interleaver, TurnClock, TurnStore
 from tests.unit.sync.conftest import MODEL, Desk
 
 RATES = {
@@ -37,6 +38,9 @@ RATES = {
 NAMES = ["a", "b"]
 FILES = ["files/x", "files/y"]
 CLONES = 4
+WHO = st.integers(0, CLONES - 1)
+# Zeros let the same one go on: where it ends, nobody is interrupted any more.
+ORDER = st.lists(st.integers(0, 2), min_size=10, max_size=60)
 CONFIRMED = PushLimits(is_confirmed=True)
 
 
@@ -60,13 +64,16 @@ class SyncMachine(RuleBasedStateMachine):
 
     @initialize(seed=st.integers(0, 2**32))
     def begin(self, seed: int) -> None:
-        self.clock = ManualClock()
+        self.turns = Interleaver()
+        self.clock = TurnClock(self.turns)
         self.memory = Recording(self.clock)
         self.rng = random.Random(seed)
         self.faulty = Faulty(self.memory, RandomFaults(self.rng, rates=RATES))
-        store: ObjectStore = self.faulty
+        store: ObjectStore
         if self.retries:
-            store = Retrying(self.faulty, clock=self.clock, rng=self.rng)
+            store = Retrying(TurnStore(self.faulty, self.turns), clock=self.clock, rng=self.rng)
+        else:
+            store = TurnStore(self.faulty, self.turns)
         self.desks = [Desk(f"c{min(n, 2)}", store, self.clock, Namespace("infra"), n + 1) for n in range(CLONES)]
         self.count = 0
         self.contents: dict[str, str] = {}
@@ -80,13 +87,13 @@ class SyncMachine(RuleBasedStateMachine):
 
     # --- what people do --------------------------------------------------------------------------
 
-    @rule(at=st.integers(0, CLONES - 1), name=st.sampled_from(NAMES))
+    @rule(at=WHO, name=st.sampled_from(NAMES))
     def put(self, at: int, name: str) -> None:
         self.count += 1
         metadata = self.desks[at].put(name, f"content {self.count}")
         self.contents[metadata.id] = f"content {self.count}"
 
-    @rule(at=st.integers(0, CLONES - 1), name=st.sampled_from(NAMES), which=st.integers(0, 5))
+    @rule(at=WHO, name=st.sampled_from(NAMES), which=st.integers(0, 5))
     def delete(self, at: int, name: str, which: int) -> None:
         desk = self.desks[at]
         rows = desk.state.metadata.of_artifact(desk.key(name))
@@ -95,41 +102,51 @@ class SyncMachine(RuleBasedStateMachine):
             self.deleted.add(desk.catalog.find_version(desk.key(name), row.version).id)  # type: ignore[union-attr]
             desk.delete(name, row.version)
 
-    @rule(at=st.integers(0, CLONES - 1), path=st.sampled_from(FILES))
+    @rule(at=WHO, path=st.sampled_from(FILES))
     def write_file(self, at: int, path: str) -> None:
         self.count += 1
         self.desks[at].write_file(path, f"file {self.count}")
 
-    @rule(at=st.integers(0, CLONES - 1), path=st.sampled_from(FILES))
+    @rule(at=WHO, path=st.sampled_from(FILES))
     def remove_file(self, at: int, path: str) -> None:
         self.desks[at].remove_file(path)
 
-    @rule(at=st.integers(0, CLONES - 1))
+    @rule(at=WHO)
     def push(self, at: int) -> None:
         try:
             self.desks[at].push(CONFIRMED)
         except (Unavailable, SimulatedCrash):
             return
 
-    @rule(at=st.integers(0, CLONES - 1))
+    @rule(at=WHO)
     def pull(self, at: int) -> None:
         try:
             self.desks[at].pull()
         except (Unavailable, SimulatedCrash):
             return
 
-    @rule(at=st.integers(0, CLONES - 1))
+    @rule(at=WHO)
     def hydrate(self, at: int) -> None:
         try:
             self.desks[at].hydrate()
         except (Unavailable, SimulatedCrash):
             return
 
+    @rule(
+        jobs=st.lists(st.sampled_from(["push", "push", "pull", "hydrate"]), min_size=2, max_size=3),
+        first=WHO,
+        order=ORDER,
+    )
+    def together(self, jobs: list[str], first: int, order: list[int]) -> None:
+        """Let clones work at the same time, their requests in an order that is drawn."""
+        works = [partial(getattr(self, job), (first + n) % CLONES) for n, job in enumerate(jobs)]
+        self.turns.run(works, order)
+
     @rule(hours=st.sampled_from([1, 30]))
     def wait(self, hours: int) -> None:
         self.clock.sleep(hours * 3600.0)
 
-    @rule(at=st.integers(0, CLONES - 1))
+    @rule(at=WHO)
     def write_checkpoint(self, at: int) -> None:
         desk = self.desks[at]
         head = read_position(desk.clone)
@@ -137,7 +154,7 @@ class SyncMachine(RuleBasedStateMachine):
             log = Log(self.memory, desk.layout)
             Checkpointer(log, self.clock, desk.ids, "test").write(head)
 
-    @rule(at=st.integers(0, CLONES - 1))
+    @rule(at=WHO)
     def forget_position(self, at: int) -> None:
         """Fall so far behind that the newest checkpoint is begun from."""
         self.desks[at].state.positions.remove("infra")
