@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -26,6 +27,7 @@ class CountingWire:
         self._server = (host, int(port or 80))
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._lock = threading.Lock()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
         self.requests = self.up = self.down = 0
 
     @property
@@ -40,12 +42,13 @@ class CountingWire:
         return found
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._accepting.join()
 
     def _accept(self) -> None:
         while True:
@@ -53,9 +56,14 @@ class CountingWire:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._server)
-            for one, other, is_up in ((client, server, True), (server, client, False)):
-                threading.Thread(target=self._pump, args=(one, other), kwargs={"is_up": is_up}, daemon=True).start()
+            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        with client, socket.create_connection(self._server) as server:
+            down = threading.Thread(target=self._pump, args=(server, client), kwargs={"is_up": False}, daemon=True)
+            down.start()
+            self._pump(client, server, is_up=True)
+            down.join()
 
     def _pump(self, source: socket.socket, target: socket.socket, *, is_up: bool) -> None:
         try:
@@ -68,6 +76,6 @@ class CountingWire:
                         self.down += len(data)
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
-        except OSError:
-            source.close()
-            target.close()
+        except OSError:  # one side is gone: so the other goes
+            with contextlib.suppress(OSError):
+                target.shutdown(socket.SHUT_RDWR)

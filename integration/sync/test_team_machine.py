@@ -21,7 +21,7 @@ from swampsync.clock import SystemClock
 from tests.stateful.team_machine import TeamMachine
 
 EXAMPLES = int(os.environ.get("SWAMPSYNC_EXAMPLES", "5"))
-STEPS = int(os.environ.get("SWAMPSYNC_STEPS", "25"))
+STEPS = int(os.environ.get("SWAMPSYNC_STEPS", "20"))
 
 
 def run_machine(make_store: Callable[[], ObjectStore], *, examples: int = EXAMPLES) -> None:

@@ -338,6 +338,13 @@ class TeamMachine(RuleBasedStateMachine):
         works = [partial(getattr(self, name), first + n, **more) for n, (name, more) in enumerate(jobs)]
         self.office.turns.run(works[: len(self.team)], order)
 
+    @rule(job=JOBS, how_many=st.integers(2, 3), first=WHO, order=ORDER)
+    def race(self, job: tuple[str, dict[str, Any]], how_many: int, first: int, order: list[int]) -> None:
+        """Let clones run the same command at the same time."""
+        name, more = job
+        works = [partial(getattr(self, name), first + n, **more) for n in range(how_many)]
+        self.office.turns.run(works[: len(self.team)], order)
+
     @rule()
     def stranger_works(self) -> None:
         content = self.new("strange")
