@@ -132,6 +132,12 @@ class LeaseLost(LockError):
     code = "lease_lost"
 
 
+class PlaceChanged(LockError):
+    """The data was moved elsewhere while we waited for a lock; nothing was written where it was."""
+
+    code = "place_changed"
+
+
 class SyncIncomplete(SwampsyncError):
     """Part of a push or a pull was not done.
 

@@ -35,6 +35,7 @@ EXTENDED = frozenset(
         "cli/test_prompts_bucket.py",
         "cli/test_status.py",
         "cli/test_swapless_bucket.py",
+        "cli/test_place_changed.py",
         "cli/test_s3_setup.py",
         "cli/test_swamp_fixtures.py",
         "cli/test_sync.py",

@@ -30,6 +30,7 @@ class CloneLock:
         rng: Spreads the pauses between tries.
         wait_seconds: For how long to wait.
         on_wait: Told once if the lock is held.
+        on_held: Called under the lock once it was taken; raises to give it back.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class CloneLock:
         rng: random.Random,
         wait_seconds: float = 60.0,
         on_wait: Callable[[str], None] | None = None,
+        on_held: Callable[[], None] | None = None,
     ) -> None:
         self._path = path
         self._clock = clock
         self._rng = rng
         self._wait_seconds = wait_seconds
         self._on_wait = on_wait
+        self._on_held = on_held
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -72,6 +75,8 @@ class CloneLock:
             self._clock.sleep(max(0.0, min(pause * self._rng.uniform(0.75, 1.25), remaining)))
             pause = min(pause * 2, _MAX_PAUSE_SECONDS)
         try:
+            if self._on_held is not None:
+                self._on_held()
             yield
         finally:
             release()

@@ -49,6 +49,8 @@ class Parts:
     Attributes:
         on_notice: Takes one-line notices for the person at the terminal.
         on_wait: Takes the line that says whom we wait for.
+        check_place: Called under every lock; raises if the data was moved while we waited. Parts that are not as
+            `.swamp.yaml` says, such as those of a set-up's target, look at nothing.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Parts:
         self.on_notice: Callable[[str], None] = _ignore
         self.on_wait: Callable[[str], None] = _ignore
         self.stages = stages
+        self.check_place: Callable[[], None] = lambda: None
 
     @cached_property
     def layout(self) -> Layout:
@@ -244,11 +247,9 @@ class Parts:
 
     def guard_for(self, layout: Layout) -> LockGuard:
         """The locks of a layout's namespace."""
-        if self.config.is_remote:
-            return self.remote.make_guard(layout, self.keeper_parts)
-        from swampsync.locks.directory_guard import DirectoryGuard
+        from swampsync.repo.guarding import make_guard
 
-        return DirectoryGuard(layout, self.world.disk, self.keeper_parts)
+        return make_guard(self, layout)
 
     # --- models ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from swampsync.config.discovery import find_repo
 from swampsync.config.settings import Flags, RepoConfig, load_config
 from swampsync.namespace import Namespace
 from swampsync.repo.parts import Parts
+from swampsync.repo.place_check import watch_place
 from swampsync.repo.reading import DataReader
 from swampsync.repo.world import World
 
@@ -105,7 +106,8 @@ class Repo:
             cache_dir: Where temporary credentials of a bucket are kept; `None` for nowhere.
             stages: Opens what is told how far the reading of a long log is.
         """
-        return cls(Parts(config, world or World(), environ, command, cache_dir=cache_dir, stages=stages))
+        parts = Parts(config, world or World(), environ, command, cache_dir=cache_dir, stages=stages)
+        return cls(watch_place(parts, environ))
 
     def __enter__(self) -> Self:
         return self
@@ -116,8 +118,6 @@ class Repo:
     def close(self) -> None:
         """Close the databases; the repo opens them again when used again."""
         self._parts.close()
-
-    # --- who and where -----------------------------------------------------------------------------
 
     @property
     def directory(self) -> str:

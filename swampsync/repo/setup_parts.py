@@ -6,6 +6,7 @@ from swampsync.config.document import ConfigDocument
 from swampsync.config.environment import DATASTORE, NAMESPACE
 from swampsync.config.settings import Flags, RepoConfig, make_config
 from swampsync.repo.parts import Parts
+from swampsync.repo.place_check import watch_place
 
 
 def own_environ(parts: Parts) -> dict[str, str]:
@@ -15,7 +16,7 @@ def own_environ(parts: Parts) -> dict[str, str]:
 
 def open_written(parts: Parts) -> Parts:
     """Open a repo as its file says, whatever `SWAMP_DATASTORE` says today: that is what will be replaced."""
-    return open_by(parts, parts.config.document)
+    return watch_place(open_by(parts, parts.config.document), own_environ(parts))
 
 
 def open_by(parts: Parts, document: ConfigDocument) -> Parts:

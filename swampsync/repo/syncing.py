@@ -92,6 +92,7 @@ class Syncing:
             rng=parts.world.rng,
             wait_seconds=parts.config.lock_timeout_ms / 1000,
             on_wait=lambda line: parts.on_wait(line),  # noqa: PLW0108 - it may be set later
+            on_held=lambda: parts.check_place(),  # noqa: PLW0108 - likewise
         )
 
     def syncer_of(self, namespace: Namespace) -> Syncer:

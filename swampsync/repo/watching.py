@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from swampsync.clock import Clock
-from swampsync.errors import SwampsyncError
+from swampsync.errors import PlaceChanged, SwampsyncError
 from swampsync.repo.directory_sync import DirectoryReport, refresh_directory
 from swampsync.repo.parts import Parts
 from swampsync.repo.sync_report import SyncOptions, SyncReport
@@ -140,7 +140,7 @@ class Watcher(Generic[R]):
                 report = self._sync(stopped.append)
             except SwampsyncError as error:
                 yield from self._news(stopped)
-                if not error.is_retryable:
+                if not error.is_retryable or isinstance(error, PlaceChanged):  # this repo is open in the old place
                     raise
                 failed += 1
                 pause = self._back_off(failed)

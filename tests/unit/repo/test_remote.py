@@ -99,7 +99,7 @@ def test_parts_of_a_bucket_take_registry_and_locks_there(tmp_path: Path) -> None
     server = MemoryBuckets()
     parts = server.parts(make_repo(tmp_path / "r", more=BUCKET))
     assert isinstance(parts.registry, BucketRegistry)
-    assert isinstance(parts.guard, BucketGuard)
+    assert isinstance(parts.remote.make_guard(parts.layout, parts.keeper_parts), BucketGuard)
     parts.require_member(INFRA)
     with parts.guard.structural_lock(command="test"):
         (state,) = parts.guard.status()
