@@ -91,7 +91,7 @@ class TreeContent:
         if self._reported <= _REPORTED:
             self._parts.on_notice(f"left out the content of `{row.data_name}` v{row.version}: {error}")
         elif self._reported == _REPORTED + 1:
-            self._parts.on_notice("left out the content of more versions that are damaged: swamp datastore reindex")
+            self._parts.on_notice("left out the content of more versions that are damaged: swamp datastore verify --content")
 
 
 class QueryRunner:

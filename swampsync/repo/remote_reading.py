@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
-from swampsync.backends.base import ObjectNotFound
 from swampsync.errors import AccessDenied, DataError, NotFound, SwampsyncError, Unavailable
 from swampsync.layout import Layout
 from swampsync.namespace import Namespace
 from swampsync.repo.reading import DataReader
-from swampsync.repo.values import ModelListing, Version
+from swampsync.repo.values import ModelListing
 
 Namespaces = list[Namespace]  # inside the classes, `list` is the method
 
@@ -27,24 +25,9 @@ class RemoteReader(DataReader):
             self._parts.syncing.follow(namespace, is_asked_for=True)
         return super().find_model(text, is_cached=is_cached)
 
-    def read(self, version: Version) -> Iterator[bytes]:
-        """Stream a version's content in chunks, fetched first if it is not here; see `DataReader.read`.
-
-        Raises:
-            DataError: The bucket lacks the content, or holds other bytes than the log names.
-            NotFound: The version was removed meanwhile.
-        """
-        try:
-            yield from super().read(version)
-        except ObjectNotFound as error:
-            which = f"`{version.metadata.name}` v{version.metadata.version}"
-            raise DataError(
-                f"the content of {which} is missing from the bucket: {error.message}", hint=error.hint, key=error.key
-            ) from error
-
     def _advise(self, namespace: Namespace, model: Model, name: str, error: SwampsyncError) -> str:
         """Say what to do about data that cannot be read: what is wrong with it, and who may put it back."""
-        if isinstance(error, NotFound) and not isinstance(error, ObjectNotFound):  # not damaged: somebody removed it
+        if isinstance(error, NotFound):  # not damaged: somebody removed it
             return f"swamp datastore log {self._scoped(namespace, model)} {name}"
         return f"swamp datastore verify --content{self._where(namespace)}"
 

@@ -12,7 +12,7 @@ from swampsync.artifacts.scan import RAW_NAME
 from swampsync.errors import NotFound
 from swampsync.layout import Layout
 from swampsync.sync.foreign_content import ForeignContent
-from swampsync.sync.remote_store import RemoteStore
+from swampsync.sync.remote_store import RemoteStore, explaining_loss
 from swampsync.sync.syncer import Syncer
 
 
@@ -33,9 +33,12 @@ class ForeignStore(RemoteStore):
 
         Raises:
             NotFound: The version is gone.
+            DataError: The bucket lacks the content, or holds other bytes than the log names.
         """
         path = _raw_path(model, metadata.name, metadata.version)
-        return _open(self._content.open(path), path, metadata)
+        with explaining_loss(metadata):
+            content = self._content.open(path)
+        return _open(content, path, metadata)
 
     def open_here(self, model: Model, metadata: Metadata) -> BinaryIO:
         """Open a version's content if it is here; makes no request.

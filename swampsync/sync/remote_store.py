@@ -6,7 +6,8 @@ pending. Whoever calls holds the model's lock for writing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from swampsync.artifacts.metadata import Draft, Metadata
@@ -15,6 +16,7 @@ from swampsync.artifacts.names import find_name_problem
 from swampsync.artifacts.scan import RAW_NAME, ArtifactScan, Problem
 from swampsync.artifacts.store import ArtifactStore, ignore_written
 from swampsync.artifacts.tree import no_check
+from swampsync.backends.base import ObjectNotFound
 from swampsync.catalog.rows import ArtifactKey
 from swampsync.errors import Conflict, DataError, NotFound, Refused
 from swampsync.layout import Layout
@@ -28,6 +30,23 @@ if TYPE_CHECKING:
     from swampsync.artifacts.staged import Staged
 
 _MAX_FORWARDS = 5
+
+
+@contextmanager
+def explaining_loss(metadata: Metadata) -> Iterator[None]:
+    """Say of an object that is not there that it should be: the version exists, so this is damage.
+
+    Raises:
+        DataError: Inside, an object was not found.
+    """
+    try:
+        yield
+    except ObjectNotFound as error:
+        raise DataError(
+            f"the content of `{metadata.name}` v{metadata.version} is missing from the bucket: {error.message}",
+            hint="swamp datastore verify --content",
+            key=error.key,
+        ) from error
 
 
 class RemoteStore(ArtifactStore):
@@ -123,6 +142,7 @@ class RemoteStore(ArtifactStore):
 
         Raises:
             NotFound: The version is gone.
+            DataError: The bucket lacks the content, or holds other bytes than the log names.
         """
         self._require(model, metadata)
         return super().open_content(model, metadata)
@@ -130,7 +150,9 @@ class RemoteStore(ArtifactStore):
     def _require(self, model: Model, metadata: Metadata) -> None:
         """Make sure that the local copy holds a version whole."""
         relative = f"{Layout.version_path(model.type, model.id, metadata.name, metadata.version)}/{RAW_NAME}"
-        if self._syncer.require(relative) is None:
+        with explaining_loss(metadata):
+            here = self._syncer.require(relative)
+        if here is None:
             raise NotFound(f"version {metadata.version} of `{metadata.name}` is gone", key=relative)
 
     # --- writing -----------------------------------------------------------------------------------

@@ -76,6 +76,20 @@ def test_content_that_a_bucket_lacks_is_told_with_verify(team: PastTeam, form: t
             assert reader("data", "get", model, "state", "--version", "1", "--output", "-").ok().text == "one"
 
 
+def test_rename_without_the_content_says_that_it_is_missing(team: PastTeam) -> None:
+    """The new name is a copy: where the bucket lacks the content, that is told, and not that there is no such data."""
+    ann, bob = team.repo("ann"), team.repo("bob")
+    ann.put("state", "one")
+    bob("datastore", "sync", "--pull").ok()
+    for raw in bob.path.rglob("state/1/raw"):
+        raw.unlink()
+    team.memory.delete(object_key(team, "/state/1/raw"))
+    told = bob("data", "rename", "vpc", "state", "other", "--json")
+    assert (told.status, told.error["code"]) == (1, "data_error")
+    assert told.error["error"].startswith("the content of `state` v1 is missing from the bucket: no object `")
+    assert told.error["hint"] == "swamp datastore verify --content"
+
+
 def forget(reader: PastRepo) -> None:
     """Let nothing of the second version be here."""
     for raw in reader.path.rglob("state/2/raw"):
