@@ -122,6 +122,20 @@ def head_of(parts: Parts, namespace: Namespace) -> int:
     return find_head(log_of(parts, namespace), known=0 if position is None else position.seq)
 
 
+def require_head(parts: Parts, namespace: Namespace) -> int:
+    """Find the newest commit of a namespace that has one; takes nothing in.
+
+    Raises:
+        NotFound: There is no such namespace, or nothing was ever published in it.
+    """
+    head = head_of(parts, namespace)
+    if head == 0:
+        if not namespace.is_solo:
+            parts.registry.read_manifest(namespace)
+        raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
+    return head
+
+
 class History:
     """Looks into the log of the namespace that the repo acts in, or of another one.
 
@@ -172,9 +186,7 @@ class History:
         """
         require_log(self._parts, "nobody wrote down who changed what")
         chosen = self._parts.namespace if namespace is None else namespace
-        log, head = log_of(self._parts, chosen), head_of(self._parts, chosen)
-        if head == 0:
-            raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
+        log, head = log_of(self._parts, chosen), require_head(self._parts, chosen)
         found: list[LogEntryView] = []
         unknown: list[int] = []
         commits = iterate_history(
@@ -211,7 +223,7 @@ class History:
 
         chosen = self._parts.namespace if namespace is None else namespace
         log = log_of(self._parts, chosen)
-        seq = find_commit_as_of(log, when, head=head_of(self._parts, chosen))
+        seq = find_commit_as_of(log, when, head=require_head(self._parts, chosen))
         return Past(self._parts, chosen, read_past_state(log, seq))
 
 

@@ -42,7 +42,7 @@ class TreeContent:
         self._parts = parts
         self._fetches = fetches
         self._stages = stages
-        self._reported = 0
+        self._reported: set[tuple[str, str, str, int]] = set()
 
     def prefetch(self, rows: Sequence[CatalogRow]) -> None:
         """Fetch what is not here of some rows, side by side; what cannot be is told when it is read."""
@@ -87,11 +87,14 @@ class TreeContent:
         return Model(row.type_normalized, row.model_id, row.model_name), self._parts.store_of(namespace)
 
     def _report(self, row: CatalogRow, error: Exception) -> None:
-        self._reported += 1
-        if self._reported <= _REPORTED:
+        version = (row.namespace, row.model_id, row.data_name, row.version)
+        if version in self._reported:  # read once for the predicate, and once for what is selected
+            return
+        self._reported.add(version)
+        if len(self._reported) <= _REPORTED:
             self._parts.on_notice(f"left out the content of `{row.data_name}` v{row.version}: {error}")
-        elif self._reported == _REPORTED + 1:
-            self._parts.on_notice("left out the content of more versions that are damaged: swamp datastore verify --content")
+        elif len(self._reported) == _REPORTED + 1:
+            self._parts.on_notice("left out the content of more damaged versions: swamp datastore verify --content")
 
 
 class QueryRunner:

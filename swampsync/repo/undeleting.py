@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from swampsync.errors import NotFound
 from swampsync.log.history import find_commit_as_of, read_state_at
 from swampsync.log.undelete import Undelete, find_missing, find_removed, look_for_objects, require_whole
 from swampsync.log.vacuum import DEFAULT_HORIZON, MIN_HORIZON
 from swampsync.log.vacuumed import read_past_state
 from swampsync.namespace import Namespace
-from swampsync.repo.history import AsOf, head_of, log_of, require_log
+from swampsync.repo.history import AsOf, log_of, require_head, require_log
 from swampsync.repo.nothing_removed import explain_nothing, gather_names
 from swampsync.repo.parts import Parts
 from swampsync.repo.selecting import Selection, model_name_of
@@ -128,9 +127,7 @@ class Undeleter:
             DataError: Content of some of it is gone; or the log of then cannot be read any more.
         """
         namespace = selection.namespace or self._parts.namespace
-        log, head = log_of(self._parts, namespace), head_of(self._parts, namespace)
-        if head == 0:
-            raise NotFound("nothing was published yet", hint="swamp data put MODEL NAME FILE")
+        log, head = log_of(self._parts, namespace), require_head(self._parts, namespace)
         seq = None if at is None else find_commit_as_of(log, at, head=head)
         now = read_state_at(log, head)
         horizon, gone = timedelta(0), [0]

@@ -90,6 +90,20 @@ def test_rename_without_the_content_says_that_it_is_missing(team: PastTeam) -> N
     assert told.error["hint"] == "swamp datastore verify --content"
 
 
+def test_query_names_content_that_the_bucket_lacks_once(team: PastTeam) -> None:
+    """What cannot be fetched is left out and named, with the others' results."""
+    ann, bob = team.repo("ann"), team.repo("bob")
+    for name in ("a", "b"):
+        ann.put(name, '{"n": 1}', "--content-type", "application/json")
+    bob("datastore", "sync", "--pull").ok()
+    for raw in bob.path.rglob("a/1/raw"):
+        raw.unlink()
+    team.memory.delete(object_key(team, "/a/1/raw"))
+    found = bob("data", "query", "attributes.n == 1", "--select", "name").ok()
+    assert found.text == "b\n"
+    assert found.err.count("the content of `a` v1 is missing from the bucket: no object `") == 1
+
+
 def forget(reader: PastRepo) -> None:
     """Let nothing of the second version be here."""
     for raw in reader.path.rglob("state/2/raw"):

@@ -217,8 +217,14 @@ def test_removal_that_is_not_published_is_told(ann: PastRepo) -> None:
 
 def test_namespace_without_commits_has_nothing_to_undelete(team: PastTeam) -> None:
     """Nothing was published, so nothing was removed."""
-    told = team.repo("ann")("datastore", "undelete", "vpc", "--json")
-    assert (told.status, told.error["error"]) == (1, "nothing was published yet")
+    ann = team.repo("ann")
+    for words in (("undelete", "vpc"), ("log",)):
+        told = ann("datastore", *words, "--json")
+        assert (told.status, told.error["error"]) == (1, "nothing was published yet")
+    assert ann("data", "list", "--as-of", "1", "--json").error["error"] == "nothing was published yet"
+    for other in (("datastore", "undelete", "none:vpc"), ("datastore", "log", "-n", "none")):
+        told = ann(*other, "--json")
+        assert told.error["error"] == "namespace `none` is not registered in this datastore"
 
 
 @pytest.mark.parametrize(

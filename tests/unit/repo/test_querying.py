@@ -131,7 +131,7 @@ def test_content_that_is_gone_is_counted_and_not_reported_one_by_one(tmp_path: P
         assert [record["content"] for record in run] == [{}] * 7
         assert run.absent == 7
     assert len([line for line in notices if line.startswith("left out the content of `d")]) == 5
-    assert notices[5:] == ["left out the content of more versions that are damaged: swamp datastore reindex"]
+    assert notices[5:] == ["left out the content of more damaged versions: swamp datastore verify --content"]
 
 
 class Far(ArtifactStore):
