@@ -61,19 +61,17 @@ class Hurting:
 
     Args:
         hurts: What to do.
-        history: Where to say so.
     """
 
-    def __init__(self, hurts: Iterable[Sequence[int | str]], history: HistoryFile) -> None:
+    def __init__(self, hurts: Iterable[Sequence[int | str]]) -> None:
         self._hurts = [Hurt(int(acquisition), str(step), int(number)) for acquisition, step, number in hurts]
-        self._history = history
 
-    def pass_by(self, step: str, nonce: str, *, acquisition: int, at: float) -> None:
-        """Do what was planned for this place, once."""
+    def pass_by(self, step: str, nonce: str, history: HistoryFile, *, acquisition: int, at: float) -> None:
+        """Do what was planned for this place, once; a kill is told to the lock's history first."""
         for hurt in self._hurts:
             if (hurt.acquisition, hurt.step) == (acquisition, step):
                 self._hurts.remove(hurt)
                 if hurt.signal == signal.SIGKILL:
-                    self._history.append(KILLED, nonce, -1, at=at)
+                    history.append(KILLED, nonce, -1, at=at)
                 os.kill(os.getpid(), hurt.signal)
                 return

@@ -1,4 +1,4 @@
-"""One process that takes a lock again and again and writes into a history while it holds it.
+"""One process that takes a lock, or one of two, again and again and writes into its history while it holds it.
 
     python -m integration.locks.lock_worker '{"number": 1, "acquisitions": 200, …}'
 
@@ -34,13 +34,12 @@ from swampsync.locks.lease import Lease, LockRecord, Sight
 from swampsync.locks.object_store import ObjectLeaseStore
 from swampsync.locks.process_table import LinuxProcessTable
 from swampsync.locks.store import LeaseStore
-from swampsync.locks.timing import LockTiming
+from swampsync.locks.timing import BUCKET_RETRY_BASE_SECONDS, LockTiming
 from swampsync.namespace import Namespace
 
 # Longer than a heartbeat: once in a hundred holds of every fourth worker, so that all of them together take seconds.
 LONG_HOLD_SECONDS, LONG_HOLD_EVERY, LONG_HOLD_WORKERS = 0.8, 100, 4
 SHORT_HOLDS, SHORT_HOLD_SECONDS = 0.4, 0.015
-NAMESPACE = Namespace.parse("infra")
 
 
 class SkewedClock(SystemClock):
@@ -155,9 +154,8 @@ def work(settings: dict[str, object]) -> int:
         ttl_seconds=float(str(settings["ttl_seconds"])),
         heartbeat_seconds=float(str(settings["heartbeat_seconds"])),
         wait_seconds=120,
-        # In a bucket every look is a request, and the holder's own requests wait behind it: seven that look more often
-        # than five times a second make up most of what the server does, and the run takes twice as long.
-        retry_base_seconds=0.2 if "bucket" in settings else 0.005,
+        # In a bucket every look is a request that the holder's own wait behind: as often as commands look, not oftener.
+        retry_base_seconds=BUCKET_RETRY_BASE_SECONDS if "bucket" in settings else 0.005,
         retry_max_seconds=0.3 if "bucket" in settings else 0.1,
     )
     host = str(settings["host"])
@@ -172,25 +170,25 @@ def work(settings: dict[str, object]) -> int:
         rng=rng,
         timing=timing,
     )
-    store = make_store(settings, parts)
-    if let_in := float(str(settings["let_in"])):
-        store = LeakyStore(store, share=let_in, rng=rng)
-    keeper = LeaseKeeper(store, parts)
-    history = HistoryFile(str(settings["history"]), worker=number, host=processes.hostname)
-    hurting = Hurting(settings["hurts"], history)  # type: ignore[arg-type]
+    wanted = settings["namespaces"]
+    assert isinstance(wanted, list)
+    let_in = float(str(settings["let_in"]))
+    locks = [Lock(settings, Namespace.parse(str(name)), parts, let_in=let_in) for name in wanted]
+    hurting = Hurting(settings["hurts"])  # type: ignore[arg-type]
     # Ready; whoever starts first waits for the others, so that there is somebody to wait for.
     done = int(str(settings["done"]))
 
     def pass_by(step: str, nonce: str) -> None:
-        hurting.pass_by(step, nonce, acquisition=done, at=clock.uptime())
+        hurting.pass_by(step, nonce, lock.history, acquisition=done, at=clock.uptime())
 
     print(done, flush=True)
     while not Path(str(settings["go"])).exists():
         clock.sleep(0.01)
     while done < int(str(settings["acquisitions"])):
+        lock = rng.choice(locks)
         try:
-            with keeper.acquire(str(settings["key"]), command="history") as lease:
-                hold = Hold(lease, history, clock, pass_by)
+            with lock.keeper.acquire(lock.key, command="history") as lease:
+                hold = Hold(lease, lock.history, clock, pass_by)
                 hold.write(TAKEN)
                 hold.write(WRITTEN)
                 if done % LONG_HOLD_EVERY == LONG_HOLD_EVERY // 2 and number % LONG_HOLD_WORKERS == 0:
@@ -210,7 +208,27 @@ def work(settings: dict[str, object]) -> int:
     return 0
 
 
-def make_store(settings: dict[str, object], parts: KeeperParts) -> LeaseStore:
+class Lock:
+    """One namespace's lock, and its history.
+
+    Args:
+        settings: What the worker was told.
+        namespace: Whose lock.
+        parts: Of the keeper.
+        let_in: See `LeakyStore`.
+    """
+
+    def __init__(self, settings: dict[str, object], namespace: Namespace, parts: KeeperParts, *, let_in: float) -> None:
+        self.key = f"{settings['root']}.locks/{namespace}.lock"
+        path = Path(str(settings["histories"])) / f"history-{namespace}"
+        self.history = HistoryFile(str(path), worker=int(str(settings["number"])), host=parts.processes.hostname)
+        store = make_store(settings, namespace, parts)
+        if let_in:
+            store = LeakyStore(store, share=let_in, rng=parts.rng)
+        self.keeper = LeaseKeeper(store, parts)
+
+
+def make_store(settings: dict[str, object], namespace: Namespace, parts: KeeperParts) -> LeaseStore:
     bucket = settings.get("bucket")
     if not isinstance(bucket, dict):
         return DirectoryLeaseStore(
@@ -226,7 +244,7 @@ def make_store(settings: dict[str, object], parts: KeeperParts) -> LeaseStore:
     server = S3Server(bucket["name"], bucket["endpoint"], S3Keys(bucket["access_key_id"], bucket["secret"]))
     # As `swampsync.repo.remote` puts it together.
     patient = Retrying(server.store(bucket["bucket"], bucket["prefix"]), clock=parts.clock, rng=parts.rng)
-    return ObjectLeaseStore(Prefixed(patient, NAMESPACE))
+    return ObjectLeaseStore(Prefixed(patient, namespace))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Eight processes, two hundred acquisitions each, with kill -9, SIGSTOP and clocks that are days apart.
 
+In a bucket each acquisition is of one of two locks: with one of them, whoever gives it back has it again before anybody
+else has looked, and all TTLs are waited out one after the other.
+
 What the history must be like says `lock_history`; that it is looked at well enough is shown by locks that are broken on
 purpose. TTLs of killed and stopped holders are waited out, so these are few, and at chosen places (`hurting`).
 """
@@ -10,6 +13,7 @@ import random
 import signal
 import uuid
 from collections import Counter
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,7 @@ from integration.locks.lock_history import (
     RELEASED,
     TAKEN,
     Claim,
+    Kill,
     count_in_doubt,
     find_killed_holds,
     find_malformed,
@@ -48,14 +53,45 @@ LET_IN = 0.3
 LET_IN_ACQUISITIONS = 15
 
 
+@dataclass(frozen=True)
+class Past:
+    """What became of one lock.
+
+    Args:
+        claims: Its history.
+        kills: Of its holders by themselves, and of anybody from outside.
+    """
+
+    claims: list[Claim]
+    kills: list[Kill]
+
+    @property
+    def overlaps(self) -> list[str]:
+        return find_overlaps(self.claims, safe_seconds=SAFE_SECONDS)
+
+    @property
+    def in_doubt(self) -> int:
+        return count_in_doubt(self.claims, safe_seconds=SAFE_SECONDS)
+
+    def __str__(self) -> str:
+        claims = self.claims
+        return (
+            f"{len({c.nonce for c in claims})} holds, {count_handovers(claims)} passed on, "
+            f"{len({c.nonce for c in claims if c.is_lost})} noticed their loss, "
+            f"{len(find_killed_holds(claims, self.kills))} holders killed, {self.in_doubt} in doubt, "
+            f"{sum(c.took is None or c.took > SAFE_SECONDS for c in claims)} slow, {len(self.overlaps)} overlaps"
+        )
+
+
 def run_crowd(
     tmp_path: Path, settings: dict[str, Any], *, acquisitions: int, is_hurt: bool = False, let_in: float = 0
-) -> tuple[Crowd, list[Claim]]:
+) -> tuple[Crowd, list[Past]]:
+    """Let eight workers take the locks of some namespaces; returns what became of each of these."""
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     rng = random.Random(seed)
     own = {
-        "history": str(tmp_path / "history"),
+        "histories": str(tmp_path),
         "go": str(tmp_path / "go"),
         "ttl_seconds": TTL_SECONDS,
         "heartbeat_seconds": HEARTBEAT_SECONDS,
@@ -65,20 +101,16 @@ def run_crowd(
     crowd = Crowd(settings | own, acquisitions, rng, tmp_path, hurts)
     began = CLOCK.uptime()
     crowd.run(kills=KILLS if is_hurt else 0, stops=STOPS if is_hurt else 0)
-    claims = read_history(tmp_path / "history")
-    crowd.kills += read_kills(tmp_path / "history")
-    print(
-        f"{CLOCK.uptime() - began:.1f} s, {len({c.nonce for c in claims})} holds, {count_handovers(claims)} passed on, "
-        f"{len({c.nonce for c in claims if c.is_lost})} noticed their loss, "
-        f"{len(crowd.kills)} kills, {len(find_killed_holds(claims, crowd.kills))} of holders, {crowd.stops} stops, "
-        f"{count_in_doubt(claims, safe_seconds=SAFE_SECONDS)} in doubt, "
-        f"{sum(c.took is None or c.took > SAFE_SECONDS for c in claims)} slow, "
-        f"{len(find_overlaps(claims, safe_seconds=SAFE_SECONDS))} overlaps"
-    )
+    print(f"{CLOCK.uptime() - began:.1f} s, {crowd.own_kills} + {len(crowd.kills)} kills, {crowd.stops} stops")
+    pasts = []
+    for name in settings["namespaces"]:
+        path = tmp_path / f"history-{name}"
+        pasts.append(Past(read_history(path), [*read_kills(path), *crowd.kills]))
+        print(f"{name}: {pasts[-1]}")
+        assert find_malformed(pasts[-1].claims) == []
     assert all(worker.returncode == 0 for worker in crowd.workers.values())
-    assert find_malformed(claims) == []
-    assert sum(claim.event == RELEASED for claim in claims) >= WORKERS * acquisitions
-    return crowd, claims
+    assert sum(claim.event == RELEASED for past in pasts for claim in past.claims) >= WORKERS * acquisitions
+    return crowd, pasts
 
 
 def count_handovers(claims: list[Claim]) -> int:
@@ -88,55 +120,58 @@ def count_handovers(claims: list[Claim]) -> int:
 
 
 def check_history(tmp_path: Path, settings: dict[str, Any]) -> None:
-    crowd, claims = run_crowd(tmp_path, settings, acquisitions=ACQUISITIONS, is_hurt=True)
-    assert find_overlaps(claims, safe_seconds=SAFE_SECONDS) == []
-    assert count_in_doubt(claims, safe_seconds=SAFE_SECONDS) <= MOST_IN_DOUBT
-    assert find_slow_heals(claims, crowd.kills, heal_seconds=HEAL_SECONDS) == []
+    crowd, pasts = run_crowd(tmp_path, settings, acquisitions=ACQUISITIONS, is_hurt=True)
+    for past in pasts:
+        assert past.overlaps == []
+        assert past.in_doubt <= MOST_IN_DOUBT
+        assert find_slow_heals(past.claims, past.kills, heal_seconds=HEAL_SECONDS) == []
+        # Whoever gives the lock back is the first to ask for it again; that must not be all there was.
+        assert count_handovers(past.claims) > ACQUISITIONS // 2
     # Nobody was spared: all that were to hurt themselves have, and a holder is what the killed ones of them were.
-    own = Counter(number for _, _, number in HOLDERS_HURT)
-    assert (crowd.own_kills, len(crowd.kills), crowd.stops) == (
-        own[signal.SIGKILL],
-        own[signal.SIGKILL] + KILLS,
-        own[signal.SIGSTOP] + STOPS,
-    )
-    assert sum(bool(kill.nonce) for kill, _ in find_killed_holds(claims, crowd.kills)) == own[signal.SIGKILL]
-    # Whoever gives the lock back is the first to ask for it again; that must not be all there was.
-    assert count_handovers(claims) > ACQUISITIONS // 2
+    planned = Counter(number for _, _, number in HOLDERS_HURT)
+    assert (crowd.own_kills, len(crowd.kills)) == (planned[signal.SIGKILL], KILLS)
+    assert crowd.stops == planned[signal.SIGSTOP] + STOPS
+    killed = [kill for past in pasts for kill, _ in find_killed_holds(past.claims, past.kills)]
+    assert sum(bool(kill.nonce) for kill in killed) == planned[signal.SIGKILL]
 
 
 @pytest.mark.timeout(300)
 def test_directory_holders_never_overlap(tmp_path: Path) -> None:
     """On a directory no two holders overlap, and every kill heals within the TTL and two seconds."""
-    check_history(tmp_path, {"key": str(tmp_path / "shared" / ".locks" / "infra.lock")})
+    check_history(tmp_path, on_directory(tmp_path))
     names = {path.name for path in (tmp_path / "shared" / ".locks").iterdir()}
     assert not any(name.startswith(".takeover-") for name in names)
 
 
 @pytest.mark.timeout(600)
 def test_bucket_holders_never_overlap(tmp_path: Path, s3_server: S3Server, s3_bucket: str) -> None:
-    """In a bucket the same holds, although there the lock is only courtesy."""
-    check_history(tmp_path, in_bucket(s3_server, s3_bucket))
+    """In a bucket the same holds for each of two locks, although there a lock is only courtesy."""
+    check_history(tmp_path, in_bucket(s3_server, s3_bucket, ["infra", "app"]))
 
 
 @pytest.mark.timeout(120)
 def test_broken_lock_on_a_directory_is_found(tmp_path: Path) -> None:
     """Workers whose lock lets three in ten in while it is held leave a history in which that is seen."""
-    key = str(tmp_path / "shared" / ".locks" / "infra.lock")
-    _, claims = run_crowd(tmp_path, {"key": key}, acquisitions=LET_IN_ACQUISITIONS, let_in=LET_IN)
-    assert find_overlaps(claims, safe_seconds=SAFE_SECONDS) != []
+    _, (past,) = run_crowd(tmp_path, on_directory(tmp_path), acquisitions=LET_IN_ACQUISITIONS, let_in=LET_IN)
+    assert past.overlaps != []
 
 
 @pytest.mark.soak  # on a directory the same checker finds it in a few seconds
 @pytest.mark.timeout(120)
 def test_broken_lock_in_a_bucket_is_found(tmp_path: Path, s3_server: S3Server, s3_bucket: str) -> None:
     """In a bucket the same is seen where nine in ten are let in."""
-    settings = in_bucket(s3_server, s3_bucket)
-    _, claims = run_crowd(tmp_path, settings, acquisitions=LET_IN_ACQUISITIONS, let_in=LET_IN_BUCKET)
-    assert find_overlaps(claims, safe_seconds=SAFE_SECONDS) != []
+    settings = in_bucket(s3_server, s3_bucket, ["infra"])
+    _, (past,) = run_crowd(tmp_path, settings, acquisitions=LET_IN_ACQUISITIONS, let_in=LET_IN_BUCKET)
+    assert past.overlaps != []
 
 
-def in_bucket(server: S3Server, bucket: str) -> dict[str, Any]:
-    """Say to workers where in a bucket the lock is."""
+def on_directory(tmp_path: Path) -> dict[str, Any]:
+    """Say to workers where on a directory the lock is."""
+    return {"namespaces": ["infra"], "root": f"{tmp_path}/shared/"}
+
+
+def in_bucket(server: S3Server, bucket: str, namespaces: list[str]) -> dict[str, Any]:
+    """Say to workers where in a bucket the locks are."""
     place = {
         "name": server.name,
         "endpoint": server.endpoint,
@@ -145,4 +180,4 @@ def in_bucket(server: S3Server, bucket: str) -> dict[str, Any]:
         "bucket": bucket,
         "prefix": f"history-{uuid.uuid4().hex[:8]}",
     }
-    return {"key": ".locks/infra.lock", "bucket": place}
+    return {"namespaces": namespaces, "root": "", "bucket": place}
