@@ -36,7 +36,7 @@ type: setup
 integration: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m pytest -n 2 -m "extended and not soak" tests
-	$(BIN)/python -m pytest -n 2 -m "not soak" integration
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not soak" integration
 
 # Longer sweeps of what `make integration` samples; by hand, up to half an hour.
 soak: setup

@@ -27,11 +27,17 @@ import pytest
 from swampsync.backends.s3 import S3Store
 from swampsync.backends.s3_keys import S3Keys
 from swampsync.testing.s3_side_channel import S3Server
-from tests.surroundings import clean_environment, directory_in_memory, let_children_be_signalled
+from tests.surroundings import (
+    clean_environment,
+    directory_on_disk,
+    lay_files_into_memory,
+    let_children_be_signalled,
+)
 
 __all__ = ["clean_environment"]
 
-SERVERS = Path(__file__).parent / "servers"
+HERE = Path(__file__).parent
+SERVERS = HERE / "servers"
 REQUIRABLE = frozenset({"rgw", "moto", "rclone", "endpoint"})
 REQUIRED = frozenset(filter(None, (name.strip() for name in os.environ.get("SWAMPSYNC_REQUIRE", "").split(","))))
 OTHER_ENDPOINT = os.environ.get("SWAMPSYNC_TEST_S3_ENDPOINT")
@@ -42,6 +48,30 @@ OTHER_KEYS = S3Keys(
 )
 OTHER_REGION = os.environ.get("AWS_REGION", "us-east-1")
 SERVER_NAMES = ("rgw", "moto", *(["endpoint"] if OTHER_ENDPOINT else []))
+
+# Files whose repos lie on a real disk, for its own ways and for what is too large for memory.
+ON_DISK = frozenset({"artifacts/test_races.py", "backends/test_object_store_filesystem.py", "test_processes.py"})
+# What takes long comes first, so that no worker is left with it at the end.
+LONG_FIRST = (
+    "locks/test_history.py",
+    "log/test_log_costs.py",
+    "query/test_memory.py",
+    "sync/test_processes.py",
+    "sync/test_team_machine.py",
+    "cli/test_least_privilege.py",
+    "cli/test_setup_s3.py",
+    "query/test_many_cases.py",
+    "locks/test_commands.py",
+    "locks/test_object_lock.py",
+    "faults/test_kill_matrix.py",
+    "faults/test_bucket_kill_matrix.py",
+    "test_processes.py",
+    "sync/test_sync_costs.py",
+    "cli/test_team.py",
+    "backends/test_doctor_backend.py",
+)
+# What their tests share takes long to make, so that one worker runs them all.
+TOGETHER = frozenset({"log/test_log_costs.py", "sync/test_sync_costs.py"})
 
 _RGW_DIRECTORY = pytest.StashKey[str]()
 
@@ -60,9 +90,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if "endpoint" in REQUIRED and not OTHER_ENDPOINT:
         raise pytest.UsageError("SWAMPSYNC_REQUIRE names endpoint, but SWAMPSYNC_TEST_S3_ENDPOINT is not set")
     given = getattr(config, "workerinput", {}).get("rgw_directory")
-    # The repos lie on a disk, as they do elsewhere; the server's own database has no part in what is tested.
-    place = directory_in_memory() or tempfile.gettempdir()
-    config.stash[_RGW_DIRECTORY] = given or os.path.join(place, f"swampsync-rgw-{os.getpid()}")
+    lay_files_into_memory()
+    config.stash[_RGW_DIRECTORY] = given or os.path.join(tempfile.gettempdir(), f"swampsync-rgw-{os.getpid()}")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -81,13 +110,29 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here, and give it time to install and start servers."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.integration)
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(900))
+    """Mark everything here, give it time to install and start servers, and put what takes long first."""
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.integration)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(900))
+        path = item.path.relative_to(HERE).as_posix()
+        if path in TOGETHER:
+            number = item.callspec.id if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ""
+            item.add_marker(pytest.mark.xdist_group(f"{path}-{number}"))
+    rank = {path: number for number, path in enumerate(LONG_FIRST)}
+    ours.sort(key=lambda item: rank.get(item.path.relative_to(HERE).as_posix(), len(rank)))
+    items[:] = [item for item in items if HERE not in item.path.parents] + ours
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A directory of the test: in memory where there is room, for some files on a real disk."""
+    if request.path.relative_to(HERE).as_posix() not in ON_DISK:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=directory_on_disk(), prefix="swampsync-test-") as directory:
+        yield Path(directory)
 
 
 # --- servers -----------------------------------------------------------------------------------------------

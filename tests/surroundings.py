@@ -20,6 +20,8 @@ SWITCHES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", 
 
 MEMORY = "/dev/shm"
 ROOM_BYTES = 2_000_000_000
+# The variable that tells the processes of a run where a real disk is.
+DISK = "SWAMPSYNC_DISK"
 
 
 def _stay(_number: int, _frame: FrameType | None) -> None:
@@ -48,6 +50,11 @@ def directory_in_memory() -> str | None:
     return MEMORY if not is_closed and about.f_bavail * about.f_frsize >= ROOM_BYTES else None
 
 
+def directory_on_disk() -> str:
+    """Name the place for temporary files that would be used without `lay_files_into_memory`."""
+    return os.environ.get(DISK) or tempfile.gettempdir()
+
+
 def lay_files_into_memory() -> None:
     """Let temporary directories lie in memory.
 
@@ -55,6 +62,7 @@ def lay_files_into_memory() -> None:
     """
     directory = directory_in_memory()
     if directory is not None:
+        os.environ[DISK] = tempfile.gettempdir()
         # For pytest, and for what tests and the programs that they start make without it.
         os.environ["TMPDIR"] = tempfile.tempdir = directory
 

@@ -68,10 +68,12 @@ class Bench:
         self.log = Log(Counting(self.memory, self.counter), Layout("/r", "/r/c", Namespace.parse("infra")))
         self.rng = random.Random(7)
         self.position = BEGINNING
+        self.appended = 0
         self.append(draft(make_version(10**7, self.rng)))
         self.checkpointer = Checkpointer(self.log, self.clock, self.new_id, "bench")
         base = self.log.put_segments(self.lines(versions), new_id=self.new_id)
         self.checkpointer.put(self.position, base=base, deltas=())
+        self.appended = 0  # since that checkpoint
 
     def lines(self, versions: int) -> Iterator[bytes]:
         for start in range(0, versions, 1_000):
@@ -90,6 +92,7 @@ class Bench:
         )
         assert appended.published is not None
         self.position = Position.of(appended.published)
+        self.appended += len(plan.artifacts)
 
 
 def draft(*versions: tuple[ArtifactRow, FilePut]) -> CommitDraft:

@@ -85,7 +85,11 @@ def test_private_file_is_read_back_by_its_owner(place: tuple[Disk, str]) -> None
 def test_file_of_others_is_not_read_as_private(place: tuple[Disk, str]) -> None:
     """What others can read, and a link, whatever it leads to, is a `PermissionError`."""
     disk, base = place
-    write(disk, f"{base}/open", b"x")
+    before = os.umask(0o022)
+    try:
+        write(disk, f"{base}/open", b"x")
+    finally:
+        os.umask(before)
     write(disk, f"{base}/own", b"x", WriteMode.PRIVATE)
     symlink(disk, f"{base}/own", f"{base}/link")
     for name in ("open", "link"):

@@ -6,7 +6,7 @@ import pytest
 
 from swampsync.testing.query_cases import run_cases
 
-# A sample in parts that several processes can share; `integration/query` asks twenty thousand.
+# A sample in parts that several processes can share; `integration/query` asks eight thousand, `make soak` thirty.
 SEEDS = (20261121, 2)
 
 
