@@ -9,8 +9,10 @@ from swampsync.log.checkpointing import Checkpointer
 from swampsync.sync.hydrate import Hydrator
 from swampsync.sync.position import read_position
 from swampsync.sync.pull import Pulled
+from swampsync.sync.push_plan import PushLimits
 from tests.unit.sync.conftest import MODEL, Desk
 
+CONFIRMED = PushLimits(is_confirmed=True)
 FILE = "outputs/report.txt"
 
 
@@ -80,7 +82,7 @@ def test_an_edited_file_that_others_removed_is_kept(pair: tuple[Desk, Desk]) -> 
     share(ann, bob)
     edit(bob, FILE, "bob's own\n")
     ann.remove_file(FILE)
-    ann.push()
+    ann.push(CONFIRMED)
     assert told(bob, bob.pull()) == [(FILE, place(bob, FILE))]
     assert bob.copy.stat(FILE) is None
     assert aside(bob, FILE) == "bob's own\n"
@@ -108,7 +110,7 @@ def test_a_file_of_other_times_and_the_same_content_is_not_kept(pair: tuple[Desk
     edit(bob, version_file("state", 1), "first")
     ann.remove_file(FILE)
     ann.delete("state", 1)
-    ann.push()
+    ann.push(CONFIRMED)
     assert told(bob, bob.pull()) == []
     assert bob.copy.stat(FILE) is None
     assert bob.copy.stat(version_file("state", 1)) is None
@@ -126,7 +128,7 @@ def test_an_edited_version_that_others_removed_is_kept(pair: tuple[Desk, Desk]) 
     edit(bob, version_file("stranger", 1, ".raw.swp"), "an editor's", WriteMode.CREATE)
     for name in ("content", "metadata", "stranger", "clean"):
         ann.delete(name, 1)
-    ann.push()
+    ann.push(CONFIRMED)
     kept = [
         version_file("content", 1),
         version_file("metadata", 1, "metadata.yaml"),
@@ -193,7 +195,7 @@ def test_beginning_from_a_checkpoint_keeps_edits(pair: tuple[Desk, Desk]) -> Non
     ann.write_file(FILE, "second\n")
     for name in ("content", "metadata", "clean"):
         ann.delete(name, 1)
-    ann.push()
+    ann.push(CONFIRMED)
     Checkpointer(ann.clone.log, ann.clock, ann.ids, "test").write(read_position(ann.clone))
     bob.state.positions.remove(bob.namespace.name)
     pulled = bob.pull()

@@ -15,7 +15,7 @@ from swampsync.backends.memory import MemoryStore
 from swampsync.clock import SystemClock
 from swampsync.errors import NotFound, Unavailable
 from swampsync.layout import ObjectKey
-from swampsync.log.catch_up import read_state
+from swampsync.log.catch_up import catch_up, read_state
 from swampsync.log.checkpointing import Checkpointer
 from swampsync.log.tail import Position
 from swampsync.log.vacuum import apply_vacuum_plan, make_vacuum_plan, read_vacuum_input
@@ -221,7 +221,8 @@ def test_clone_far_behind_begins_from_a_checkpoint(
     office: Office, ann: Member, clone: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than a page of commits behind, the newest checkpoint is the way; pending work is kept, what went is gone."""
-    monkeypatch.setattr("swampsync.log.catch_up.catch_up.__kwdefaults__", {"page_keys": 4, "at_most": None})
+    defaults = dict(catch_up.__kwdefaults__ or {}) | {"page_keys": 4}
+    monkeypatch.setattr("swampsync.log.catch_up.catch_up.__kwdefaults__", defaults)
     put(clone, "state", "mine", is_sent=False)
     delete(ann, "state", 1)
     for number in range(3, 9):
