@@ -169,7 +169,7 @@ class Log:
         try:
             body = self.store.get(key).body
         except ObjectNotFound as error:
-            raise SegmentMissing(f"segment `{key}` is missing", key=key.text) from error
+            raise SegmentMissing(f"segment `{key}` is missing", hint="swamp datastore verify", key=key.text) from error
         check_segment(body, ref, key=key.text)
         return ref, body
 

@@ -27,7 +27,6 @@ def read_past_state(log: Log, seq: int) -> NamespaceState:
     except SegmentMissing as error:
         oldest = find_oldest_state(log, after=seq)
         if oldest is None:
-            error.hint = "swamp datastore verify"
             raise
         published = format_timestamp(log.store.head(log.layout.log_key(oldest)).modified_at)
         raise NotFound(

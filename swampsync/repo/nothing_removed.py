@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
 
 from swampsync.artifacts.definitions import AUTO_DEFINITIONS
 from swampsync.artifacts.model import Model
@@ -13,6 +15,9 @@ from swampsync.log.rows import ArtifactRow
 from swampsync.log.state import NamespaceState
 from swampsync.log.wildcards import compile_path, has_wildcards
 from swampsync.repo.selecting import Selection, model_name_of
+
+# How many names are looked at one by one; each takes some ten microseconds.
+_MANY: Final = 2_000
 
 
 @dataclass(slots=True)
@@ -163,8 +168,13 @@ def _find_unknown_path(selection: Selection, known: KnownNames) -> NotFound | No
     )
 
 
-def _near(text: str, known: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(text, sorted(known), n=3, cutoff=0.6)
+def _near(text: str, known: Collection[str]) -> list[str]:
+    """Find names that are nearly the same; of very many only those that begin and end alike, which takes no time."""
+    candidates = sorted(known)
+    if len(candidates) > _MANY:
+        alike = (name for name in candidates if name.startswith(text[:2]) and name.endswith(text[-2:]))
+        candidates = list(islice(alike, _MANY))
+    return difflib.get_close_matches(text, candidates, n=3, cutoff=0.6)
 
 
 def _also(near: list[str]) -> str:
