@@ -30,3 +30,17 @@ def test_every_place_of_a_word_is_known() -> None:
         words = [word] if "/" in word else [f"{word}/a"]
         error = explain_nothing(parse_selection(words), known, pending=(), seq=None, horizon="7 days")
         assert "is known, but nothing of it was removed" in error.message, word
+
+
+def test_names_of_another_namespace_are_suggested_with_it() -> None:
+    """What is suggested can be pasted: the namespace stands before the model, the names after it."""
+    state = NamespaceState()
+    state.highest["data/t/m/state"] = 1
+    known = gather_names(state, (), [Model("t", "m", "vpc")])
+    for words, hint in (
+        (["infra:vcp", "state"], "did you mean: swamp datastore undelete infra:vpc state"),
+        (["infra:vpc", "stat"], "did you mean: swamp datastore undelete infra:vpc state"),
+        (["infra:vpc", "unlike"], "swamp data list infra:vpc"),
+    ):
+        error = explain_nothing(parse_selection(words), known, pending=(), seq=None, horizon="7 days")
+        assert error.hint == hint
