@@ -30,7 +30,9 @@ def show_standing(console: Console, standing: Standing) -> None:
     def describe(namespace: str) -> str:
         behind = standing.behind.get(namespace)
         # Why nothing can be reached was said above.
-        return "" if behind is None or not standing.health.is_healthy else describe_behind(behind)
+        if behind is None or not standing.health.is_healthy:
+            return ""
+        return f"{'behind by ' if behind.commits else ''}{describe_behind(behind)}"
 
     show_followed(console, standing.followed, label="Follows:   ", behind=describe)
 
@@ -67,11 +69,10 @@ def describe_behind(behind: Behind) -> str:
         return "nothing new"
     if behind.is_more:
         return f"at least {count(behind.commits, 'commit')}: swamp datastore sync"
-    age = "" if behind.newest_age_seconds is None else f" {format_age(behind.newest_age_seconds)} ago"
+    age = "" if behind.newest_age_seconds is None else f", {format_age(behind.newest_age_seconds)} ago"
     author = f" by {behind.newest_by}" if behind.newest_by else ""
-    problem = f" (it cannot be read: {behind.problem})" if behind.problem else ""
-    which = "that was" if behind.commits == 1 else "the newest"
-    return f"{count(behind.commits, 'commit')}, {which} {behind.newest_seq}{author}{age}{problem}"
+    problem = f"; it cannot be read: {behind.problem}" if behind.problem else ""
+    return f"{count(behind.commits, 'commit')} (newest: {behind.newest_seq}{author}{age}{problem})"
 
 
 def show_overdue(console: Console, overdue: Sequence[Overdue], *, max_age: str) -> None:

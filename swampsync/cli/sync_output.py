@@ -21,10 +21,12 @@ def show_report(console: Console, report: SyncReport) -> None:
     if report.scanned is not None:
         show_scan(console, report.scanned)
     if report.plan is not None:
-        show_plan(console, report.plan)
+        show_plan(console, report.plan, looked=report.requests.requests)
         return
     if report.is_replaced:
         console.warn("the log in the bucket is another one than before; what was pending is kept")
+    if report.checkpoint:
+        console.line(f"Began from the checkpoint of commit {report.checkpoint}")
     console.line(
         f"Pulled {count(report.commits, 'commit')}: {count(report.pulled, 'file')},"
         f" {count(report.pulled_removals, 'removal')}; fetched {count(report.fetched, 'file')}"
@@ -89,8 +91,8 @@ def refreshed_counts(one: Refreshed) -> str:
     return f"{count(one.versions, 'version')}; {added:,} added, {changed:,} changed, {removed:,} removed"
 
 
-def show_plan(console: Console, plan: SyncPlan) -> None:
-    """Show what a sync would do."""
+def show_plan(console: Console, plan: SyncPlan, *, looked: int) -> None:
+    """Show what a sync would do, and how many requests it took to find out."""
     would = plan.report
     _show_what_comes(console, plan)
     for line in resolution_lines(
@@ -100,7 +102,7 @@ def show_plan(console: Console, plan: SyncPlan) -> None:
         kept=would.kept,
         kept_aside=would.kept_aside,
     ):
-        console.line(f"Would be: {line}")
+        console.line(f"Foreseen: {line}")
     if would.pushed or would.pushed_removals:
         console.line(f"Would push {count(would.pushed, 'file')}, {count(would.pushed_removals, 'removal')}")
     else:
@@ -114,7 +116,7 @@ def show_plan(console: Console, plan: SyncPlan) -> None:
     requests = would.requests
     console.line(
         f"That takes {count(requests.requests, 'request')}, {format_size(requests.bytes_up)} up,"
-        f" {format_size(requests.bytes_down)} down, if nobody publishes meanwhile"
+        f" {format_size(requests.bytes_down)} down, if nobody publishes meanwhile (to find out took {looked:,})"
     )
     if plan.refusal:
         console.warn(printable(f"it would be refused: {plan.refusal}"))
@@ -126,22 +128,25 @@ def _show_what_comes(console: Console, plan: SyncPlan) -> None:
         console.line("The log in the bucket is another one than before: it would be read anew, what is pending is kept")
     if would.checkpoint:
         console.line(
-            f"Would read the log anew from commit {would.checkpoint} on: {format_size(plan.pulled_size)} in all"
+            f"Would begin from the checkpoint of commit {would.checkpoint}: {count(plan.pulled_files, 'file')}"
+            f" ({format_size(plan.pulled_size)})"
         )
     if would.commits:
         console.line(
             f"Would pull {count(would.commits, 'commit')}: {count(would.pulled, 'file')},"
-            f" {count(would.pulled_removals, 'removal')} ({format_size(plan.pulled_size)})"
+            f" {count(would.pulled_removals, 'removal')}"
+            + ("" if would.checkpoint else f" ({format_size(plan.pulled_size)})")
         )
     elif not would.checkpoint:
         console.line("Nothing to pull")
-    _show_paths(console, [("came", path) for path in would.came] + [("went", path) for path in would.went])
+    _show_paths(console, plan.pulled, more=plan.pulled_files - len(plan.pulled) if would.checkpoint else 0)
     if would.fetched:
         console.line(f"Would fetch {count(would.fetched, 'content')} ({format_size(plan.fetched_size)})")
 
 
-def _show_paths(console: Console, entries: list[tuple[str, str]]) -> None:
+def _show_paths(console: Console, entries: list[tuple[str, str]], *, more: int = 0) -> None:
     for verb, path in entries[:_SHOWN]:
         console.line(printable(f"  {verb:<6}  {path}"))
-    if len(entries) > _SHOWN:
-        console.line(f"  and {len(entries) - _SHOWN:,} more")
+    more += max(len(entries) - _SHOWN, 0)
+    if more > 0:
+        console.line(f"  and {more:,} more")

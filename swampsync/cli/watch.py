@@ -59,5 +59,8 @@ class _Screen:
             self._console.note(f"{self._now()[:19]}Z  the datastore is reached again")
         else:
             self._console.warn(
-                printable(f"{trouble.error.message}; trying again in {trouble.pause_seconds:.0f} s, then less often")
+                printable(
+                    f"{self._now()[:19]}Z  {trouble.error.message};"
+                    f" trying again in {trouble.pause_seconds:.0f} s, then less often"
+                )
             )

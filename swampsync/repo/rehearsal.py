@@ -7,18 +7,21 @@ each file it is known which requests and bytes that takes. So a plan cannot drif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from swampsync.backends.base import ObjectNotFound, RequestKind, RequestObserver
 from swampsync.backends.counting import RequestCounter
 from swampsync.backends.rehearsing import Rehearsing
-from swampsync.catalog.catalog import Catalog
+from swampsync.catalog.catalog import Catalog, RowChange
+from swampsync.catalog.database import MEMORY
 from swampsync.catalog.files import FileState
-from swampsync.catalog.sqlite import copy_database
+from swampsync.catalog.rows import ArtifactKey, CatalogRow
+from swampsync.catalog.sqlite import CorruptDatabase, copy_database
 from swampsync.catalog.state import SyncState
 from swampsync.disk.redirected import RedirectedDisk
 from swampsync.errors import Refused
@@ -31,6 +34,7 @@ from swampsync.repo.sync_report import SyncOptions, SyncPlan, SyncReport
 from swampsync.repo.synchronising import Synchroniser
 from swampsync.repo.syncing import Syncing
 from swampsync.repo.world import World
+from swampsync.sync.drafting import unit_path
 from swampsync.sync.hydrate import Hydrated
 from swampsync.sync.pending import PendingWork
 from swampsync.sync.progress import Progress, Stages
@@ -39,6 +43,10 @@ from swampsync.sync.push_plan import PushLimits, check_limits, too_many_requests
 if TYPE_CHECKING:
     from swampsync.catalog.files import FileRecord
     from swampsync.config.datastore import S3Settings
+
+
+_NAMED: Final = 50
+_TITLES: Final = {"Pulling": "Planning the pull", "Pushing": "Planning the push"}
 
 
 def rehearse(parts: Parts, options: SyncOptions, *, stages: Stages) -> SyncReport:
@@ -52,16 +60,23 @@ def rehearse(parts: Parts, options: SyncOptions, *, stages: Stages) -> SyncRepor
     Raises:
         SwampsyncError: The sync would fail so; one that would be refused is told instead.
     """
+
+    def planning(title: str) -> AbstractContextManager[Progress]:
+        return stages(_TITLES.get(title, title))
+
     with parts.world.make_scratch() as scratch:
-        stand_in = _StandIn(parts, scratch, stages=stages)
+        stand_in = _StandIn(parts, scratch, stages=stages, needs_catalog=options.predicate is not None)
         try:
             position = stand_in.state.positions.find(parts.namespace.name)
             synchroniser = _Rehearsal(stand_in)
             limits = replace(options.limits, max_requests=None)  # of the whole, which is known in the end
-            would = synchroniser.sync(replace(options, is_dry_run=False, limits=limits), stages=stages)
+            would = synchroniser.sync(replace(options, is_dry_run=False, limits=limits), stages=planning)
+            files, size = _measure(stand_in, would)
             plan = SyncPlan(
                 report=would,
-                pulled_size=_measure(stand_in, would),
+                pulled_files=files,
+                pulled_size=size,
+                pulled=_name(stand_in, would),
                 fetched_size=synchroniser.fetched_size,
                 refusal=_find_refusal(would, options) or synchroniser.refusal,
             )
@@ -82,13 +97,24 @@ def _find_refusal(would: SyncReport, options: SyncOptions) -> str | None:
     return too_many_requests(needed, allowed).message if moves and allowed is not None and needed > allowed else None
 
 
-def _measure(parts: Parts, report: SyncReport) -> int:
-    """Add up the bytes of what would come; of a checkpoint's rows, of all there is."""
+def _measure(parts: Parts, report: SyncReport) -> tuple[int, int]:
+    """Count the files that would come, and their bytes; of a checkpoint's rows, of all there is."""
     if report.checkpoint:
         counts = parts.state.files.count(parts.namespace.name)
-        return sum(size for state, (_, size) in counts.items() if state is not FileState.PENDING)
+        kept = [count for state, count in counts.items() if state is not FileState.PENDING]
+        return sum(number for number, _ in kept), sum(size for _, size in kept)
     paths = {path for came in report.came for path in (came, f"{came}/{RAW_FILE}")}
-    return sum(record.size for record in parts.state.files.find_many(parts.namespace.name, paths).values())
+    found = parts.state.files.find_many(parts.namespace.name, paths)
+    return report.pulled, sum(record.size for record in found.values())
+
+
+def _name(parts: Parts, report: SyncReport) -> list[tuple[str, str]]:
+    """Name what would come and go; of a checkpoint's rows, the first."""
+    changes = [("put", path) for path in report.came] + [("remove", path) for path in report.went]
+    if report.checkpoint:
+        records = parts.state.files.all(parts.namespace.name, state=FileState.REMOTE, chunk=_NAMED)
+        changes += [("put", unit_path(record.path)) for record in islice(records, _NAMED)]
+    return changes
 
 
 class _StandIn(Parts):
@@ -98,7 +124,8 @@ class _StandIn(Parts):
         looked: Counts the requests that are really sent.
     """
 
-    def __init__(self, parts: Parts, scratch: str, *, stages: Stages) -> None:
+    def __init__(self, parts: Parts, scratch: str, *, stages: Stages, needs_catalog: bool) -> None:
+        self._needs_catalog = needs_catalog
         self._real = parts
         self._scratch = scratch
         self.looked = RequestCounter()
@@ -122,8 +149,10 @@ class _StandIn(Parts):
 
     @cached_property
     def catalog(self) -> Catalog:
-        """A copy of the catalog: a predicate may choose what is fetched."""
+        """A copy of the catalog if a predicate chooses what is fetched, else one that takes nothing in."""
         world = self._real.world
+        if not self._needs_catalog:
+            return _NoCatalog.open(MEMORY, disk=world.disk, clock=world.clock, rng=world.rng)
         place = self._copy(self.layout.catalog_path(), "catalog.db")
         catalog = Catalog.open(place, disk=world.disk, clock=world.clock, rng=world.rng)
         catalog.mark_populated()
@@ -137,7 +166,9 @@ class _StandIn(Parts):
         except (FileNotFoundError, NotADirectoryError):
             return place
         kind = world.disk.filesystem_type(path.rpartition("/")[0])
-        copy_database(path, place, filesystem_type=kind, clock=world.clock, rng=world.rng)
+        # One that cannot be read would be set aside and begun anew.
+        with suppress(CorruptDatabase):
+            copy_database(path, place, filesystem_type=kind, clock=world.clock, rng=world.rng)
         return place
 
     # --- the bucket --------------------------------------------------------------------------------
@@ -205,6 +236,20 @@ class _StandIn(Parts):
                     paths = [f"{entry.path}/{METADATA_FILE}", f"{entry.path}/{RAW_FILE}"]
                 found.update(self.layout.key(path).text for path in paths)
         return found
+
+
+class _NoCatalog(Catalog):
+    """A catalog that nobody reads."""
+
+    def is_populated(self) -> bool:
+        return True
+
+    def replace_artifacts(self, found: Sequence[tuple[ArtifactKey, Sequence[CatalogRow]]]) -> list[RowChange]:
+        return [RowChange() for _ in found]
+
+    def replace_namespace(self, namespace: str, rows: Iterable[CatalogRow]) -> RowChange:
+        del namespace, rows
+        return RowChange()
 
 
 class _NoLock:

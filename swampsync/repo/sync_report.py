@@ -121,6 +121,7 @@ class SyncReport:
             "namespace": self.namespace,
             "dryRun": self.is_dry_run,
             "seq": self.seq,
+            "checkpoint": self.checkpoint,
             "commitsPulled": self.commits,
             "filesPulled": self.pulled,
             "filesRemoved": self.pulled_removals,
@@ -152,13 +153,17 @@ class SyncPlan:
 
     Args:
         report: As the sync would give it; its requests are those that it would make.
-        pulled_size: Bytes of the content of what would come, whether it would be fetched or not.
+        pulled_files: How many files would come; of a log that is read anew, how many there are.
+        pulled_size: Bytes of their content, whether it would be fetched or not.
+        pulled: What would come (`put`) and go (`remove`); of a log that is read anew, the first files there are.
         fetched_size: Bytes of the content that would be fetched.
         refusal: Why the sync would be refused before it publishes anything; `None` if it would not be.
     """
 
     report: SyncReport
+    pulled_files: int
     pulled_size: int
+    pulled: list[tuple[str, str]]
     fetched_size: int
     refusal: str | None
 
@@ -171,7 +176,6 @@ class SyncPlan:
             "keptAside", "logReplaced", "namespaces",
         )  # fmt: skip
         entries = [("put", path) for path in report.sent] + [("remove", path) for path in report.withdrawn]
-        pulled = [("put", path) for path in report.came] + [("remove", path) for path in report.went]
         return {
             "puts": report.pushed,
             "removals": report.pushed_removals,
@@ -183,8 +187,9 @@ class SyncPlan:
             "entries": [{"op": op, "path": path} for op, path in entries],
             "seq": report.seq,
             "checkpoint": report.checkpoint,
+            "files": self.pulled_files,
             "bytesPulled": self.pulled_size,
-            "pulled": [{"op": op, "path": path} for op, path in pulled],
+            "pulled": [{"op": op, "path": path} for op, path in self.pulled],
             "refused": self.refusal,
             **{name: would[name] for name in names},
         }

@@ -120,12 +120,15 @@ def iterate_artifacts(state: SyncState, namespace: str) -> Iterator[tuple[Artifa
 
 
 def _namespace_rows(state: SyncState, namespace: str, progress: Progress) -> Iterator[CatalogRow]:
+    with state.database.read() as connection:
+        sql = "SELECT count(*) FROM metadata WHERE namespace = ?"
+        total = int(connection.execute(sql, (namespace,)).fetchone()[0])
     done = told = 0
     for _, rows in iterate_artifacts(state, namespace):
         yield from catalog_rows_of(rows)
         done += len(rows)
         if done - told >= _CHUNK:
-            progress(done)
+            progress(done, total)
             told = done
 
 

@@ -96,8 +96,10 @@ def test_plan_of_nothing_is_one_request(team: Team, namespace: str, hydration: s
     assert (plan["requests"], plan["pulled"], plan["entries"]) == (1, [], [])
     text = ann("datastore", "sync", "--dry-run").text
     assert text.splitlines() == [
-        "Nothing to pull", "Nothing to push", "That takes 1 request, 0B up, 0B down, if nobody publishes meanwhile",
-    ]  # fmt: skip
+        "Nothing to pull",
+        "Nothing to push",
+        "That takes 1 request, 0B up, 0B down, if nobody publishes meanwhile (to find out took 1)",
+    ]
 
 
 def test_plan_of_work_on_both_sides(team: Team, namespace: str, hydration: str) -> None:
@@ -181,6 +183,38 @@ def test_plan_looks_at_followed_namespaces(team: Team) -> None:
     plan = plan_and_sync(team, app)
     assert plan["namespaces"] == {"web": 1}
     assert app("datastore", "sync", "--dry-run").text.splitlines()[2] == "Namespace web: 0 commits"
+
+
+def test_plan_of_content_that_a_predicate_chooses(team: Team, namespace: str) -> None:
+    """Only what matches is fetched, as far as it is catalogued or comes now."""
+    ann, bob = team.repo("ann", namespace), team.repo("bob", namespace, "  hydrationStrategy: lazy\n")
+    for name in ("one", "two"):
+        put(ann, name)
+    plan = plan_and_sync(team, bob, "--hydrate", 'name == "one"')
+    assert (plan["fetches"], plan["bytesFetched"]) == (1, 3)
+    put(ann, "one")
+    assert plan_and_sync(team, bob, "--hydrate", 'name == "one"')["fetches"] == 1
+
+
+def test_plan_of_content_of_another_namespace(team: Team) -> None:
+    """Content of others goes into the cache: what lies there is not fetched again; a dry run puts nothing there."""
+    app, web = team.repo("app", "app"), team.repo("web", "web")
+    put(web, "one")
+    put(app, "one")
+    assert plan_and_sync(team, app, "-n", "web", "--hydrate")["fetches"] == 2
+    assert plan_and_sync(team, app, "-n", "web", "--hydrate")["fetches"] == 0
+
+
+def test_plan_with_a_state_that_cannot_be_read(team: Team, namespace: str) -> None:
+    """A damaged state is left where it is, and the plan is that of a sync that begins anew."""
+    ann = team.repo("ann", namespace)
+    put(ann, "one")
+    state = team.directory / "ann" / ".swamp" / "data" / "_sync.db"
+    state.write_bytes(b"no database, but long enough to be taken for one" * 100)
+    before = everything(team)
+    plan = ann("datastore", "sync", "--dry-run", "--json").json["plan"]
+    assert everything(team) == before
+    assert (plan["commitsPulled"], plan["puts"]) == (1, 0)
 
 
 def test_plan_of_what_would_be_refused(team: Team, namespace: str) -> None:

@@ -43,7 +43,7 @@ def test_status_tells_how_far_behind_a_clone_is(team: Team, namespace: str) -> N
     assert (newest["seq"], newest["kind"], newest["ageSeconds"]) == (3, "put", pytest.approx(300, abs=1))
     assert "@" in newest["author"]
     shown = line_of(bob("datastore", "status"), "Behind")
-    assert shown == f"2 commits, the newest 3 by {newest['author']} 5 min ago"
+    assert shown == f"2 commits (newest: 3 by {newest['author']}, 5 min ago)"
     bob("datastore", "sync").ok()
     assert bob("datastore", "status", "--json").json["sync"]["behind"]["commits"] == 0
 
@@ -94,7 +94,7 @@ def test_status_says_how_far_behind_followed_namespaces_are(team: Team) -> None:
     assert (behind["web"]["commits"], behind["web"]["newest"]["seq"]) == (1, 2)
     assert (behind["db"]["commits"], behind["db"]["problem"]) == (None, "no answer about db/_log/")
     text = app("datastore", "status").text
-    assert "Follows:   web, commit 1, looked at 2 h ago; 1 commit, that was 2 2 h ago" in text
+    assert "Follows:   web, commit 1, looked at 2 h ago; behind by 1 commit (newest: 2, 2 h ago)" in text
     assert "Follows:   db, commit 1, looked at 2 h ago; not known: no answer about db/_log/" in text
 
 
