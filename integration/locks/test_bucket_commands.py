@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from integration.locks.test_commands import SIGNALS, SWAMP
+from integration.locks.test_commands import CLOCK, SIGNALS, SWAMP
 from swampsync.layout import ObjectKey
 from swampsync.testing.lossy_wire import Fault, LossyWire
 from swampsync.testing.s3_side_channel import S3Server
@@ -177,6 +177,47 @@ def test_signal_while_the_lock_is_put_releases_it(make_team: Callable[[str], Tea
         end_by(process, "SIGTERM")
         assert team.is_free()
         assert (plan.puts, team.lock()["pid"]) == (2, process.pid)
+
+
+class Frozen:
+    """Lets nothing pass any more once the lock was put."""
+
+    def __init__(self) -> None:
+        self.is_armed = False
+        self.came = threading.Event()  # the first request that is not answered
+        self.thaw = threading.Event()
+        self._is_put = False
+
+    def __call__(self, method: str, target: str) -> Fault:
+        if self._is_put:
+            self.came.set()
+            self.thaw.wait()
+        self._is_put = self.is_armed and method == "PUT" and target.endswith(LOCK)
+        return Fault.NONE
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["once", "twice"])
+def test_signal_where_the_bucket_answers_no_more_ends_the_command(make_team: Callable[[str], Team], count: int) -> None:
+    """With the lock held and the connection dead it ends within seconds, at once if asked twice, and others go on."""
+    team = make_team("moto")
+    frozen = Frozen()
+    with LossyWire.before(team.server.endpoint, frozen) as wire:
+        ours, others = team.clone("ours", wire.endpoint), team.clone("others", team.server.endpoint)
+        frozen.is_armed = True
+        process = team.start(ours, str(SWAMP), "data", "gc", "-y")
+        assert frozen.came.wait(60)
+        began = CLOCK.uptime()
+        for _ in range(count):
+            process.send_signal(signal.SIGINT)
+            CLOCK.sleep(0.05)  # two at the same moment are one
+        _, err = process.communicate(timeout=60)
+        took = CLOCK.uptime() - began
+        frozen.thaw.set()
+    assert (process.returncode, err.splitlines()[0]) == (130, "Interrupted")
+    assert "expires by itself" in err
+    assert took < 4 if count == 2 else 4 < took < 15
+    assert not team.is_free()
+    team.run(others, "data", "gc", "-y", **IMPATIENT).ok()
 
 
 def test_signal_while_waiting_for_a_bucket_leaves_the_holder_alone(make_team: Callable[[str], Team]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
-from types import FrameType
 from typing import Any, Final
 
 from swampsync.cli.console import Console
+from swampsync.cli.interruption import Interrupted, Interruption
 from swampsync.cli.optional_values import fill_in
 from swampsync.cli.table import COMMANDS, GROUP_HELP, ORIGINAL_ONLY
 from swampsync.errors import InvalidInput, SwampsyncError, SyncIncomplete, printable
@@ -19,6 +18,9 @@ PROGRAM: Final = "swamp"
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 EXIT_RETRY: Final = 75
+_LEFT: Final = (
+    "left before the bucket had answered; a lock that stays there expires by itself: swamp datastore lock status"
+)
 
 # Options before the group, by spelling: the name in `Common` and whether a value follows.
 _LEADING: Final[dict[str, tuple[str, bool]]] = {
@@ -41,14 +43,6 @@ _LEADING: Final[dict[str, tuple[str, bool]]] = {
 }
 
 
-class Interrupted(BaseException):
-    """A signal asked the process to end; locks are released on the way out."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit status; nothing escapes but what a test wants to see."""
     console = Console(has_color="NO_COLOR" not in environ)
@@ -58,11 +52,10 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         request = find_request(environ)
         if request is not None:
             return answer(*request, environ)
+    interruption = Interruption(lambda status: _leave(status, console))
     try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and `&` leave it
-                signal.signal(number, _interrupt)
-        return _run(list(arguments), environ, console)
+        interruption.handle()
+        return _run(list(arguments), environ, console, interruption)
     except SwampsyncError as error:
         return report_error(error, console)
     except Interrupted as stop:
@@ -75,21 +68,28 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return 141
     except OSError as error:
         return report_error(_describe_os_error(error), console)
+    finally:
+        interruption.end()
 
 
-def _report_interruption(status: int, console: Console) -> int:
+def _leave(status: int, console: Console) -> None:
+    if console.stderr.isatty():
+        console.stderr.write("\n")  # a bar may be standing there
+    _report_interruption(status, console, hint=_LEFT)
+    console.stderr.flush()
+    os._exit(status)
+
+
+def _report_interruption(status: int, console: Console, *, hint: str = "") -> int:
     if console.is_json:
-        console.stderr.write(json.dumps({"error": "interrupted", "code": "interrupted"}, indent=2) + "\n")
+        document = {"error": "interrupted", "code": "interrupted"} | ({"hint": hint} if hint else {})
+        console.stderr.write(json.dumps(document, indent=2) + "\n")
     else:
-        console.stderr.write("Interrupted\n")
+        console.stderr.write("Interrupted\n" + (f"hint: {hint}\n" if hint else ""))
     return status
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted(number)
-
-
-def _run(arguments: list[str], environ: Mapping[str, str], console: Console) -> int:
+def _run(arguments: list[str], environ: Mapping[str, str], console: Console, interruption: Interruption) -> int:
     words, rest, leading = split_words(arguments)
     rest = fill_in(words, rest)
     console.is_json = bool(leading.get("json")) or "--json" in rest
@@ -106,7 +106,13 @@ def _run(arguments: list[str], environ: Mapping[str, str], console: Console) -> 
     from swampsync.cli.application import command_of
     from swampsync.cli.command import Cli, Common, merge_common
 
-    cli = Cli(common=Common(is_json=console.is_json), environ=environ, arguments=tuple(arguments), console=console)
+    cli = Cli(
+        common=Common(is_json=console.is_json),
+        environ=environ,
+        arguments=tuple(arguments),
+        console=console,
+        on_bucket=interruption.watch,
+    )
     merge_common(cli, leading)
     application = command_of(words if words in COMMANDS else None)
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from swampsync.repo import Repo
 
 
+def _do_nothing() -> None:
+    """Stand where nobody is told."""
+
+
 @dataclass
 class Common:
     """The options that every command takes, before its group or after its words."""
@@ -39,6 +43,7 @@ class Cli:
     arguments: tuple[str, ...] = ()
     console: Console = field(default_factory=Console)
     repo_directory: str = "."
+    on_bucket: Callable[[], None] = _do_nothing  # told before a bucket is asked
 
     def repo(self) -> Repo:
         """Open the repo that the command is about."""

@@ -56,6 +56,8 @@ def open_repo(cli: Cli, *, needs_bucket: bool = False) -> Repo:
     from swampsync.repo import Repo
 
     config = load(cli)
+    if config.is_remote or needs_bucket:
+        cli.on_bucket()
     repo = Repo.from_config(
         config,
         environ=cli.environ if cli.environ.get("USER") else _with_person(cli.environ),

@@ -11,7 +11,7 @@ import pytest
 
 from swampsync.backends.base import ObjectStore
 from swampsync.backends.memory import MemoryStore
-from swampsync.cli.app import Interrupted
+from swampsync.cli.interruption import Interrupted
 from swampsync.errors import Unavailable
 from swampsync.repo.world import World
 from swampsync.testing.faulty_store import Call, Fault, Faulty

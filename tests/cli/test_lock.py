@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from swampsync.cli.app import Interrupted
+from swampsync.cli.interruption import Interrupted
 from swampsync.locks import takeover, whole_file
 from swampsync.repo import Repo
 from swampsync.repo.world import World

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from swampsync.cli.app import Interrupted
+from swampsync.cli.interruption import Interrupted
 from swampsync.errors import Unavailable
 from swampsync.repo.watching import Line, Trouble, Watcher
 from tests.cli.conftest import Swamp

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from swampsync.cli.app import Interrupted
+from swampsync.cli.interruption import Interrupted
 from swampsync.testing.manual_clock import ManualClock
 from tests.cli.conftest import Swamp
 from tests.cli.memory_team import Team, put
