@@ -40,7 +40,7 @@ guard = DirectoryGuard(Layout(sys.argv[1], sys.argv[1], Namespace.parse("infra")
 with guard.structural_lock(command="data gc"):
     print("held", flush=True)
     while True:
-        SystemClock().sleep(60)
+        SystemClock().sleep(0.05)  # a signal just before a sleep is handled after it
 """
 
 
