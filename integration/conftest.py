@@ -71,7 +71,7 @@ LONG_FIRST = (
     "backends/test_doctor_backend.py",
 )
 # What their tests share takes long to make, so that one worker runs them all.
-TOGETHER = frozenset({"log/test_log_costs.py", "sync/test_sync_costs.py"})
+TOGETHER = frozenset({"log/test_log_costs.py", "query/test_memory.py", "sync/test_sync_costs.py"})
 
 _RGW_DIRECTORY = pytest.StashKey[str]()
 
@@ -118,8 +118,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(900))
         path = item.path.relative_to(HERE).as_posix()
         if path in TOGETHER:
-            number = item.callspec.id if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ""
-            item.add_marker(pytest.mark.xdist_group(f"{path}-{number}"))
+            item.add_marker(pytest.mark.xdist_group(path))
     rank = {path: number for number, path in enumerate(LONG_FIRST)}
     ours.sort(key=lambda item: rank.get(item.path.relative_to(HERE).as_posix(), len(rank)))
     items[:] = [item for item in items if HERE not in item.path.parents] + ours
