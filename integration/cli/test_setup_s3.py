@@ -18,6 +18,7 @@ import pytest
 from swampsync.layout import ObjectKey
 from swampsync.repo import Repo
 from swampsync.testing.s3_side_channel import S3Server
+from tests.cli.conftest import Outcome, Swamp
 
 
 def soak(value: float) -> Any:
@@ -37,6 +38,7 @@ class Machine:
     server: S3Server
     bucket: str
     prefix: str
+    swamp: Swamp
 
     def flags(self, namespace: str) -> list[str]:
         place = ["--bucket", self.bucket, "--prefix", self.prefix, "--endpoint", self.server.endpoint]
@@ -64,15 +66,14 @@ class Machine:
             [SWAMP, *arguments], cwd=repo, env=self.env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    def run(self, repo: Path, *arguments: str, status: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [SWAMP, *arguments], cwd=repo, env=self.env(**more), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == status, f"{arguments}: {done.stdout}{done.stderr}"
+    def run(self, repo: Path, *arguments: str, status: int = 0, **more: str) -> Outcome:
+        """Run a command here, where nothing else happens at the same moment: a process takes much longer."""
+        done = self.swamp(repo, *arguments, env=self.env(**more))
+        assert done.status == status, f"{arguments}: {done.text}{done.err}"
         return done
 
     def json(self, repo: Path, *arguments: str) -> Any:
-        return json.loads(self.run(repo, *arguments, "--json").stdout)
+        return self.run(repo, *arguments, "--json").json
 
     def list_keys(self) -> list[str]:
         store = self.server.store(self.bucket, self.prefix)
@@ -80,8 +81,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, s3_server: S3Server, s3_bucket: str) -> Machine:
-    return Machine(tmp_path, s3_server, s3_bucket, f"cli/{uuid.uuid4().hex[:8]}")
+def machine(tmp_path: Path, s3_server: S3Server, s3_bucket: str, swamp: Swamp) -> Machine:
+    return Machine(tmp_path, s3_server, s3_bucket, f"cli/{uuid.uuid4().hex[:8]}", swamp)
 
 
 def repo_id(repo: Path) -> str:
@@ -94,7 +95,7 @@ def test_two_repos_share_a_bucket(machine: Machine) -> None:
     infra, app = machine.repo("infra"), machine.repo("app")
     assert machine.json(infra, *machine.flags("infra"))["promises"]["create-only-race"] == "kept"
     refused = machine.run(app, *machine.flags("infra"), status=1)
-    assert repo_id(infra) in refused.stderr
+    assert repo_id(infra) in refused.err
     machine.run(app, *machine.flags("app"))
     listed = machine.json(app, "namespace", "list")["namespaces"]
     assert [(n["namespace"], n["repoId"]) for n in listed] == [("app", repo_id(app)), ("infra", repo_id(infra))]
@@ -214,13 +215,15 @@ def test_setup_with_data_killed_at_some_moment_goes_on_when_run_again(machine: M
     assert list((repo / ".swamp" / "data").rglob("raw")) == []
 
 
-def test_server_that_ignores_conditions_is_refused_by_promise(tmp_path: Path, rclone_server: S3Server) -> None:
+def test_server_that_ignores_conditions_is_refused_by_promise(
+    tmp_path: Path, rclone_server: S3Server, swamp: Swamp
+) -> None:
     """rclone's server is refused by the names of what it breaks; nothing is claimed and nothing configured."""
-    machine = Machine(tmp_path, rclone_server, "bucket", f"cli/{uuid.uuid4().hex[:8]}")
+    machine = Machine(tmp_path, rclone_server, "bucket", f"cli/{uuid.uuid4().hex[:8]}", swamp)
     repo = machine.repo("infra")
     before = (repo / ".swamp.yaml").read_bytes()
     refused = machine.run(repo, *machine.flags("infra"), "--json", status=1)
-    error = json.loads(refused.stderr)
+    error = json.loads(refused.err)
     assert error["code"] == "refused"
     assert "create-only" in error["error"]
     assert "if-match" in error["error"]
@@ -231,20 +234,20 @@ def test_server_that_ignores_conditions_is_refused_by_promise(tmp_path: Path, rc
 
 @pytest.mark.parametrize("effort", [["--quick"], []], ids=["quick", "full"])
 def test_doctor_exits_1_on_a_server_that_ignores_conditions(
-    effort: list[str], tmp_path: Path, rclone_server: S3Server
+    effort: list[str], tmp_path: Path, rclone_server: S3Server, swamp: Swamp
 ) -> None:
     """On rclone's server, configured by hand, the table and the document name what it breaks, and no record is kept."""
-    machine = Machine(tmp_path, rclone_server, "bucket", f"cli/{uuid.uuid4().hex[:8]}")
+    machine = Machine(tmp_path, rclone_server, "bucket", f"cli/{uuid.uuid4().hex[:8]}", swamp)
     repo = machine.repo("infra")
     with (repo / ".swamp.yaml").open("a") as file:
         config = {"bucket": machine.bucket, "prefix": machine.prefix, "endpoint": rclone_server.endpoint}
         file.write(f'datastore:\n  type: "@swampsync/s3"\n  namespace: infra\n  config: {json.dumps(config)}\n')
     refused = machine.run(repo, "doctor", "backend", *effort, "--json", status=1)
-    document = json.loads(refused.stdout)
+    document = json.loads(refused.text)
     results = {promise["name"]: promise["result"] for promise in document["promises"]}
     assert document["safe"] is False
     assert (results["create-only"], results["if-match"]) == ("broken", "broken")
-    shown = machine.run(repo, "doctor", "backend", *effort, status=1).stdout
+    shown = machine.run(repo, "doctor", "backend", *effort, status=1).text
     assert shown.splitlines()[-1].startswith("Unsafe for shared use: create-only, create-only-race, if-match")
     assert "two pushes at once can overwrite each other's commit" in shown
     # What was looked at became this repo's, as by any command that writes; the report is not trusted to such a server.
@@ -254,12 +257,12 @@ def test_doctor_exits_1_on_a_server_that_ignores_conditions(
     assert b"storePromises" not in record
 
 
-def test_wrong_secret_is_refused_without_showing_it(tmp_path: Path, rgw_server: S3Server) -> None:
+def test_wrong_secret_is_refused_without_showing_it(tmp_path: Path, rgw_server: S3Server, swamp: Swamp) -> None:
     """A server that checks signatures denies access; the error names what to check and no secret."""
-    machine = Machine(tmp_path, rgw_server, "swampsync-nobody", "cli")
+    machine = Machine(tmp_path, rgw_server, "swampsync-nobody", "cli", swamp)
     repo = machine.repo("infra")
     wrong = "wrong-secret-of-ours"
     refused = machine.run(repo, *machine.flags("infra"), "-vv", status=1, AWS_SECRET_ACCESS_KEY=wrong)
-    assert wrong not in refused.stdout + refused.stderr
-    assert rgw_server.keys.access_key_id not in refused.stdout + refused.stderr
-    assert "hint:" in refused.stderr
+    assert wrong not in refused.text + refused.err
+    assert rgw_server.keys.access_key_id not in refused.text + refused.err
+    assert "hint:" in refused.err
