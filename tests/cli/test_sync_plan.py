@@ -22,7 +22,7 @@ def plan_and_sync(member: Member) -> tuple[int, int, int]:
     plan = member("datastore", "sync", "--dry-run", "--json").json["plan"]
     report = member("datastore", "sync", "--json").json
     assert (plan["puts"], plan["removals"]) == (report["filesPushed"], report["removalsPushed"])
-    assert abs(plan["bytes"] - report["bytesUp"]) <= 0.5 * report["bytesUp"] + 2_000
+    assert (plan["bytes"], plan["bytesDown"]) == (report["bytesUp"], report["bytesDown"])
     return plan["requests"], report["requests"], report["filesPushed"] + report["removalsPushed"]
 
 
