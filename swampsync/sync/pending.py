@@ -34,7 +34,7 @@ class PendingEntry(NamedTuple):
     op: Op
     is_version: bool
     kind: str  # the command that recorded it
-    at: str
+    at: str  # since when; what changes again waits since the first time
     base: str | None  # the digest of the published content that it replaces or removes
     key: str | None  # where its upload goes, if not to its path
     claimed_at: str | None  # when its upload began
@@ -131,8 +131,8 @@ class PendingWork:
             connection.execute(
                 "INSERT INTO pending (namespace, path, op, is_version, kind, at, base, is_uploaded)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (namespace, path) DO UPDATE SET op = excluded.op,"
-                " kind = excluded.kind, at = excluded.at, base = excluded.base, key = NULL, claimed_at = NULL,"
-                " is_uploaded = 0",
+                " kind = excluded.kind, at = CASE WHEN op = excluded.op THEN at ELSE excluded.at END,"
+                " base = excluded.base, key = NULL, claimed_at = NULL, is_uploaded = 0",
                 (self._namespace, path, op.value, int(is_version), kind, at, base),
             )
 

@@ -77,3 +77,22 @@ def test_content_that_cannot_be_copied_moves_with_its_number(team: Team, pair: P
     (path,) = (path for path, _ in pushed.failures if path.startswith("files/"))
     assert ann.copy.read(path) == b"damaged"
     assert [letter.attempts for letter in ann.state.dead_letters.of_namespace(team.namespace.name)] == [1, 1]
+
+
+def test_what_changes_again_waits_since_the_first_time(pair: Pair) -> None:
+    """An append to a pending version, or another edit of a file, does not make it younger; a removal is new."""
+    ann, _ = pair
+    ann.put("log", "a", streaming=True)
+    ann.write_file("files/x", "1")
+    began = {entry.path: entry.at for entry in ann.work.entries()}
+    ann.clock.advance(60)
+    for entry in ann.work.entries():
+        ann.work.put(entry.path, is_version=entry.is_version, kind="put")
+    assert {entry.path: entry.at for entry in ann.work.entries()} == began
+    ann.push()
+    ann.write_file("files/x", "2")
+    (edit,) = ann.work.entries()
+    ann.clock.advance(60)
+    ann.remove_file("files/x")
+    (removal,) = ann.work.entries()
+    assert (edit.op.value, removal.op.value, removal.at > edit.at) == ("put", "remove", True)
