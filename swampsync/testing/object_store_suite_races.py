@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -51,7 +52,8 @@ class RaceTests(ObjectStoreSuiteBase):
     def test_swap_race_loses_no_increment(self, store: ObjectStore) -> None:
         """A counter that many increment by compare-and-swap ends at the number of acknowledged increments.
 
-        The number comes back to equal values again and again (it is counted modulo 3): the nonce keeps bodies apart.
+        The number comes back to equal values again and again (it is counted modulo 3): the nonce keeps bodies apart,
+        as all bodies of ours do that are compared and swapped.
         """
         if not store.capabilities.compare_and_swap:
             etag = store.put(key_of("counter"), b"0", Overwrite()).etag
@@ -61,25 +63,68 @@ class RaceTests(ObjectStoreSuiteBase):
         key = key_of("counter")
         store.put(key, json.dumps({"count": 0, "nonces": []}).encode(), Create())
 
-        # All workers read before any of them swaps, so that every step is a collision.
-        together = threading.Barrier(self.swap_race_workers)
-
-        def work(worker: int) -> None:
-            try:
-                for step in range(self.swap_race_increments):
-                    self._increment(store, f"{worker}-{step}", together)
-            except BaseException:
-                together.abort()
-                raise
-
-        results = self.race(self.swap_race_workers, work)
-        assert results == [None] * self.swap_race_workers, f"workers failed: {results}"
+        self._race_swaps(lambda name, together: self._increment(store, name, together))
         final = json.loads(self.raw_get(store, key.text) or b"{}")
         expected = {f"{w}-{s}" for w in range(self.swap_race_workers) for s in range(self.swap_race_increments)}
         lost = expected - set(final["nonces"])
         assert not lost, f"{len(lost)} of {len(expected)} acknowledged increments were lost"
         assert sorted(final["nonces"]) == sorted(expected)
         assert final["count"] == len(expected) % 3
+
+    def test_swap_race_of_bare_counters_loses_no_increment(self, store: ObjectStore) -> None:
+        """The same where the number is the whole body: all who collide swap the same bytes for the same bytes.
+
+        Nothing in the object tells who won, so only the store's answer may. `Unavailable` leaves it open.
+        """
+        if not store.capabilities.compare_and_swap:
+            etag = store.put(key_of("counter"), b"0", Overwrite()).etag
+            with pytest.raises(NotSupported):
+                store.put(key_of("counter"), b"0", IfMatch(etag))
+            return
+        key = key_of("counter")
+        store.put(key, b"0", Create())
+        acknowledged: list[str] = []
+        unknown: list[str] = []
+
+        def increment(name: str, together: threading.Barrier) -> None:
+            is_first = True
+            while True:
+                got = store.get(key)
+                assert got.info.etag is not None
+                if is_first:
+                    together.wait(60)
+                    is_first = False
+                try:
+                    store.put(key, b"%d" % (int(got.body) + 1), IfMatch(got.info.etag))
+                except PreconditionFailed:
+                    continue
+                except Unavailable:
+                    unknown.append(name)
+                    continue
+                acknowledged.append(name)
+                return
+
+        self._race_swaps(increment)
+        assert len(acknowledged) == self.swap_race_workers * self.swap_race_increments
+        final = int(self.raw_get(store, key.text) or b"0")
+        lost = len(acknowledged) - final
+        assert lost <= 0, f"{lost} of {len(acknowledged)} acknowledged increments were lost"
+        assert final <= len(acknowledged) + len(unknown)
+
+    def _race_swaps(self, increment: Callable[[str, threading.Barrier], None]) -> None:
+        # All workers read before any of them swaps, so that every step is a collision.
+        together = threading.Barrier(self.swap_race_workers)
+
+        def work(worker: int) -> None:
+            try:
+                for step in range(self.swap_race_increments):
+                    increment(f"{worker}-{step}", together)
+            except BaseException:
+                together.abort()
+                raise
+
+        results = self.race(self.swap_race_workers, work)
+        assert results == [None] * self.swap_race_workers, f"workers failed: {results}"
 
     def _increment(self, store: ObjectStore, nonce: str, together: threading.Barrier) -> None:
         key = key_of("counter")
@@ -120,6 +165,23 @@ class RaceTests(ObjectStoreSuiteBase):
             assert others == []
             assert len(winners) == 1, f"{len(winners)} winners in round {round_number}"
             assert self.raw_get(store, key.text) == bodies[winners[0]]
+
+    def test_swap_race_of_equal_bodies_has_exactly_one_winner(self, store: ObjectStore) -> None:
+        """Of many that swap the same state for the same new one at once exactly one is told that it did."""
+        if not store.capabilities.compare_and_swap:
+            etag = store.put(key_of("k"), b"start", Create()).etag
+            with pytest.raises(NotSupported):
+                store.put(key_of("k"), b"same", IfMatch(etag))
+            return
+        for round_number in range(max(1, self.create_race_rounds // 5)):
+            key = key_of(f"swap/{round_number:03d}")
+            etag = store.put(key, b"start", Create()).etag
+            results = self.race(self.create_race_threads, lambda _, k=key, e=etag: store.put(k, b"same", IfMatch(e)))  # type: ignore[misc]
+            others = [r for r in results if not isinstance(r, PutResult | PreconditionFailed | Unavailable)]
+            assert others == []
+            winners = sum(isinstance(result, PutResult) for result in results)
+            assert winners == 1, f"{winners} winners in round {round_number}"
+            assert self.raw_get(store, key.text) == b"same"
 
     def test_overwrite_race_leaves_one_of_the_bodies(self, store: ObjectStore) -> None:
         """Of many that overwrite at once one body stays, whole; readers meanwhile see only whole bodies."""

@@ -69,12 +69,16 @@ def test_store_that_ignores_if_match_is_caught() -> None:
         "test_swap_refuses_another_state",
         "test_swap_refuses_an_absent_object",
         "test_swap_race_has_one_winner_a_round",
+        "test_swap_race_of_equal_bodies_has_exactly_one_winner",
+        "test_swap_race_of_bare_counters_loses_no_increment",
         "test_swap_race_loses_no_increment",
     }
     assert "DID NOT RAISE" in failures["test_swap_refuses_another_state"]
     assert "DID NOT RAISE" in failures["test_swap_refuses_an_absent_object"]
     assert "8 winners in round 0" in failures["test_swap_race_has_one_winner_a_round"]
+    assert "8 winners in round 0" in failures["test_swap_race_of_equal_bodies_has_exactly_one_winner"]
     assert "acknowledged increments were lost" in failures["test_swap_race_loses_no_increment"]
+    assert "acknowledged increments were lost" in failures["test_swap_race_of_bare_counters_loses_no_increment"]
 
 
 def test_store_that_checks_and_then_writes_is_caught() -> None:
@@ -90,9 +94,13 @@ def test_store_that_checks_and_then_writes_is_caught() -> None:
         "test_create_race_has_exactly_one_winner",
         "test_create_race_of_equal_bodies_has_exactly_one_winner",
         "test_swap_race_has_one_winner_a_round",
+        "test_swap_race_of_equal_bodies_has_exactly_one_winner",
+        "test_swap_race_of_bare_counters_loses_no_increment",
         "test_swap_race_loses_no_increment",
     }
     assert "winners in round" in failures["test_create_race_has_exactly_one_winner"]
     assert "winners in round" in failures["test_create_race_of_equal_bodies_has_exactly_one_winner"]
     assert "winners in round" in failures["test_swap_race_has_one_winner_a_round"]
+    assert "winners in round" in failures["test_swap_race_of_equal_bodies_has_exactly_one_winner"]
     assert "acknowledged increments were lost" in failures["test_swap_race_loses_no_increment"]
+    assert "acknowledged increments were lost" in failures["test_swap_race_of_bare_counters_loses_no_increment"]
