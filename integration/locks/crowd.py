@@ -37,14 +37,14 @@ class Crowd:
         acquisitions: How often each takes the lock.
         rng: Chooses whom to hurt, and when.
         directory: Where the workers' progress is noted.
-        hurts: What workers do to themselves.
+        hurts: What workers do to themselves, as far as they have not done it yet.
     """
 
     settings: dict[str, Any]
     acquisitions: int
     rng: random.Random
     directory: Path
-    hurts: dict[int, list[Hurt]]
+    hurts: dict[int, Hurt]
     workers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     kills: list[Kill] = field(default_factory=list)  # from outside
     own_kills: int = 0
@@ -72,13 +72,12 @@ class Crowd:
 
     def start(self, number: int) -> None:
         """Start a worker, or start it again after it was killed."""
-        done = self.count_done(number)
         settings = self.settings | {
             "number": number,
             "seed": self.rng.randrange(2**32),
             "acquisitions": self.acquisitions,
-            "done": max(done, 0),
-            "hurts": [list(asdict(hurt).values()) for hurt in self.hurts.get(number, ()) if hurt.acquisition > done],
+            "done": max(0, self.count_done(number)),
+            "hurts": [list(asdict(self.hurts[number]).values())] if number in self.hurts else [],
             # Half of them share this host and see each other's pids; the others are strangers.
             "host": f"host-{number}" if number % 2 else "",
             "skew_seconds": (number - WORKERS // 2) * _DAY / 2,
@@ -125,8 +124,10 @@ class Crowd:
             status = worker.poll()
             if status == -signal.SIGKILL:
                 self.own_kills += 1
+                del self.hurts[number]
                 self.start(number)
             elif status is None and self._has_stopped_itself(number):
+                del self.hurts[number]
                 self.stopped[number] = CLOCK.uptime()
                 self.stops += 1
             if number in self.stopped and CLOCK.uptime() - self.stopped[number] > STOP_SECONDS:

@@ -34,8 +34,8 @@ class Hurt:
     signal: int
 
 
-# Who, where and how. Workers with an odd number are strangers to all others, so that nobody sees that they have died
-# and a whole TTL has to pass; the death of an even one is seen at once by three of the others.
+# Who, where and how; nobody twice. Workers with an odd number are strangers to all others, so that nobody sees that they
+# have died and a whole TTL has to pass; the death of an even one is seen at once by three of the others.
 HOLDERS_HURT: Final = (
     (0, TAKEN, signal.SIGKILL),
     (1, TAKEN, signal.SIGKILL),
@@ -47,13 +47,10 @@ HOLDERS_HURT: Final = (
 )
 
 
-def plan_hurts(rng: random.Random, *, acquisitions: int) -> dict[int, list[Hurt]]:
+def plan_hurts(rng: random.Random, *, acquisitions: int) -> dict[int, Hurt]:
     """Decide during which acquisition each holder of `HOLDERS_HURT` is hurt; not in the first nor in the last tenth."""
-    plan: dict[int, list[Hurt]] = {}
-    for worker, step, number in HOLDERS_HURT:
-        acquisition = rng.randrange(acquisitions // 10, acquisitions * 9 // 10)
-        plan.setdefault(worker, []).append(Hurt(acquisition, step, number))
-    return plan
+    first, last = acquisitions // 10, acquisitions * 9 // 10
+    return {worker: Hurt(rng.randrange(first, last), step, number) for worker, step, number in HOLDERS_HURT}
 
 
 class Hurting:
