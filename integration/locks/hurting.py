@@ -34,8 +34,8 @@ class Hurt:
     signal: int
 
 
-# Who, where and how; nobody twice. Workers with an odd number are strangers to all others, so that nobody sees that they
-# have died and a whole TTL has to pass; the death of an even one is seen at once by three of the others.
+# Who, where and how; nobody twice. Workers with an odd number are strangers to all others, so that nobody sees that
+# they have died and a whole TTL has to pass; the death of an even one is seen at once by three of the others.
 HOLDERS_HURT: Final = (
     (0, TAKEN, signal.SIGKILL),
     (1, TAKEN, signal.SIGKILL),
