@@ -17,6 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, Final, Protocol
 
+from swampsync.backends.places import Places
 from swampsync.errors import AccessDenied, Conflict, InvalidInput, NotFound, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey
 
@@ -214,6 +215,17 @@ class ObjectStore(Protocol):
         """Read a large object as chunks, in constant memory; one consistent state, or an error on the way.
 
         A body that ends early is `Unavailable` from the iterator, never a shorter body.
+
+        Raises:
+            ObjectNotFound: No object has the key.
+        """
+        ...
+
+    def download(self, key: ObjectKey, target: Places) -> AbstractContextManager[tuple[ObjectInfo, Iterator[int]]]:
+        """Read a large object to its places in `target`, in any order and from many threads; else as `open`.
+
+        The iterator tells, always more, how many bytes from the beginning are in place, at last all. Nothing is
+        written before it is asked, nor after it ended, broke or was left. What `target` raises comes out of it.
 
         Raises:
             ObjectNotFound: No object has the key.

@@ -7,8 +7,8 @@ truth; `Counting` stands before a store that sends none (memory, a directory) an
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, cast
 
@@ -22,6 +22,7 @@ from swampsync.backends.base import (
     RequestKind,
     RequestObserver,
 )
+from swampsync.backends.places import Places
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
 
@@ -138,6 +139,23 @@ class Counting:
         try:
             with self._store.open(key) as (info, chunks):
                 yield info, counted(chunks)
+        finally:
+            self._tell(RequestKind.GET, 0, down)
+
+    @contextmanager
+    def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
+        """Read an object to its places: one request, and as many bytes as were told to be there."""
+        down = 0
+
+        def counted(extents: Iterator[int]) -> Generator[int]:
+            nonlocal down
+            for extent in extents:
+                down = extent
+                yield extent
+
+        try:
+            with self._store.download(key, target) as (info, extents), closing(counted(extents)) as told:
+                yield info, told
         finally:
             self._tell(RequestKind.GET, 0, down)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import BinaryIO, Final
 
@@ -40,10 +40,11 @@ from swampsync.backends.checks import (
     digest_etag,
     range_behind_end,
 )
-from swampsync.backends.filesystem_errors import translated_errors
+from swampsync.backends.filesystem_errors import key_under_key, translated_errors
 from swampsync.backends.filesystem_walk import is_temporary_name, list_directories, make_temporary_name, walk_files
+from swampsync.backends.places import Places, place_chunks
 from swampsync.disk import Disk, DiskFile, DiskStat, Kind, WriteMode
-from swampsync.errors import Conflict, InvalidInput, SwampsyncError, Unavailable
+from swampsync.errors import InvalidInput, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey, find_key_problem
 
 CHUNK_BYTES: Final = 1 << 20
@@ -95,6 +96,12 @@ class FilesystemStore:
             size = file.tell()
             file.seek(0)
             yield _describe(key, stat, size, etag), self._read(key, file)
+
+    @contextmanager
+    def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
+        """Read an object to its places, which is in order here."""
+        with self.open(key) as (info, chunks), closing(place_chunks(chunks, target)) as extents:
+            yield info, extents
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object; the whole file is read for its ETag."""
@@ -192,7 +199,7 @@ class FilesystemStore:
                 with suppress(FileNotFoundError):
                     self._make_parents(path)
             except NotADirectoryError as error:
-                raise _key_under_key(key) from error
+                raise key_under_key(key) from error
         raise Unavailable(f"the directory of `{key}` is removed again and again", key=key.text)
 
     def _make_parents(self, path: str) -> None:
@@ -215,13 +222,13 @@ class FilesystemStore:
                     return
                 stat = self._stat(path)
                 if stat is not None and stat.kind is Kind.DIRECTORY:
-                    raise _key_under_key(key) from error
+                    raise key_under_key(key) from error
                 raise ObjectExists(f"object `{key}` exists already", key=key.text) from error
         else:
             try:
                 self._disk.rename(temporary, path)
             except (IsADirectoryError, FileExistsError, NotADirectoryError) as error:
-                raise _key_under_key(key) from error
+                raise key_under_key(key) from error
 
     def _discard(self, temporary: str) -> None:
         with suppress(OSError):
@@ -274,14 +281,6 @@ class FilesystemStore:
         if any(is_temporary_name(segment) for segment in key.text.split("/")):
             raise InvalidInput(f"key `{key}` looks like one of our temporary files", key=key.text)
         return f"{self._root.rstrip('/')}/{key}"
-
-
-def _key_under_key(key: ObjectKey) -> Conflict:
-    return Conflict(
-        f"`{key}` cannot be both an object and the beginning of other keys in a directory",
-        key=key.text,
-        hint="rename one of them, or use a bucket, where both can exist",
-    )
 
 
 def _describe(key: ObjectKey, stat: DiskStat, size: int, etag: ETag | None) -> ObjectInfo:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from swampsync.backends.base import ObjectStoreRefused
-from swampsync.errors import AccessDenied, InvalidInput, SwampsyncError, Unavailable
+from swampsync.errors import AccessDenied, Conflict, InvalidInput, SwampsyncError, Unavailable
+from swampsync.layout import ObjectKey
 
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _TEMPORARY: Final = frozenset(
@@ -48,3 +49,12 @@ def translated_errors(key: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise translate_os_error(error, key) from error
+
+
+def key_under_key(key: ObjectKey) -> Conflict:
+    """Say that a directory cannot hold an object below another one."""
+    return Conflict(
+        f"`{key}` cannot be both an object and the beginning of other keys in a directory",
+        key=key.text,
+        hint="rename one of them, or use a bucket, where both can exist",
+    )

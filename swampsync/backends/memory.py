@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
@@ -35,6 +35,7 @@ from swampsync.backends.checks import (
     digest_etag,
     range_behind_end,
 )
+from swampsync.backends.places import Places, place_chunks
 from swampsync.clock import Clock
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
@@ -84,6 +85,12 @@ class MemoryStore:
         found = self._find(key)
         body = found.body
         yield _describe(key.text, found), (body[at : at + CHUNK_BYTES] for at in range(0, len(body), CHUNK_BYTES))
+
+    @contextmanager
+    def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
+        """Read an object to its places, which is in order here."""
+        with self.open(key) as (info, chunks), closing(place_chunks(chunks, target)) as extents:
+            yield info, extents
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""

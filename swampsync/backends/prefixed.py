@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO, Final
 
 from swampsync.backends.base import Capabilities, GetResult, ObjectInfo, ObjectStore, PutMode, PutResult
+from swampsync.backends.places import Places
 from swampsync.errors import InvalidInput, SwampsyncError
 from swampsync.layout import Layout, ObjectKey
 from swampsync.namespace import Namespace
@@ -54,6 +55,10 @@ class Prefixed:
     def open(self, key: ObjectKey) -> AbstractContextManager[tuple[ObjectInfo, Iterator[bytes]]]:
         """Read an object of any namespace as chunks."""
         return self._store.open(key)
+
+    def download(self, key: ObjectKey, target: Places) -> AbstractContextManager[tuple[ObjectInfo, Iterator[int]]]:
+        """Read an object of any namespace to its places."""
+        return self._store.download(key, target)
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object of any namespace."""

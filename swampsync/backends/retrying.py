@@ -7,8 +7,8 @@ not: after a failure the object is read, and what it holds decides (`swampsync.b
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from typing import BinaryIO, Final, TypeVar
 
 from swampsync.backends.base import (
@@ -26,8 +26,10 @@ from swampsync.backends.base import (
     PutMode,
     PutResult,
 )
+from swampsync.backends.checks import check_conditional_size
 from swampsync.backends.conditional_put import Verdict, judge_conditional_put, look_at
 from swampsync.backends.patience import Patience, Reach, RetryPolicy
+from swampsync.backends.places import Places, place_chunks
 from swampsync.clock import Clock
 from swampsync.errors import SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey
@@ -83,12 +85,21 @@ class Retrying:
             info, chunks = self._repeat(lambda: stack.enter_context(self._store.open(key)))
             yield info, self._resumed(info, chunks)
 
+    @contextmanager
+    def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
+        """Read an object to its places; what broke is resumed in order, if the object is still the same."""
+        with ExitStack() as stack:
+            info, extents = self._repeat(lambda: stack.enter_context(self._store.download(key, target)))
+            yield info, stack.enter_context(closing(self._placed(info, extents, target)))
+
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""
         return self._repeat(lambda: self._store.head(key))
 
     def put(self, key: ObjectKey, body: bytes, mode: PutMode) -> PutResult:
         """Write an object; after a conditional put that failed, find out what it did."""
+        # What can never be written is not asked for, so that no trouble on the way hides the reason.
+        check_conditional_size(key, len(body), mode)
         if isinstance(mode, Overwrite):
             return self._repeat(lambda: self._store.put(key, body, mode))
         return self._put_conditional(key, body, mode)
@@ -195,6 +206,26 @@ class Retrying:
                 done += len(chunk)
                 patience.renew()
                 yield chunk
+
+    def _placed(self, info: ObjectInfo, extents: Iterator[int], target: Places) -> Generator[int]:
+        patience = self._patience()
+        done = 0
+        parts = extents
+        while True:
+            try:
+                now = next(parts, None)
+            except _Replaced:
+                raise
+            except Unavailable as error:
+                patience.wait_after(error)
+                # From the last that was told: of what lies behind it, nobody knows which places are filled.
+                parts = place_chunks(self._ranges(info, done), target, start=done)
+                continue
+            if now is None:
+                return
+            done = now
+            patience.renew()
+            yield done
 
     def _ranges(self, info: ObjectInfo, done: int) -> Iterator[bytes]:
         while done < info.size:

@@ -34,22 +34,21 @@ from swampsync.backends.base import (
     RequestObserver,
 )
 from swampsync.backends.checks import check_conditional_size, check_directory_prefix, check_range, range_behind_end
-from swampsync.backends.s3_answers import ChecksumWanted, Operation
-from swampsync.backends.s3_clients import Use
-from swampsync.backends.s3_download import FIRST_BYTES, read_ranges
+from swampsync.backends.places import Places
+from swampsync.backends.s3_answers import Operation
+from swampsync.backends.s3_download import FIRST_BYTES, place_ranges, read_ranges
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_listing import list_range
 from swampsync.backends.s3_requests import S3Requests, is_out_of_range
-from swampsync.backends.s3_settings import Checksum, ETagQuoting, S3Options
+from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.backends.s3_sharing import Sharing
-from swampsync.backends.s3_upload import PARTS_AT_A_TIME, read_parts
+from swampsync.backends.s3_streams import put_stream
 from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey, find_key_problem
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-SMALL_BYTES: Final = 1 << 20
 SINGLE_PUT_BYTES: Final = 64 << 20
 MAX_DELETE_MANY: Final = 1_000
 
@@ -130,6 +129,15 @@ class S3Store:
         with closing(chunks):
             yield first.info, chunks
 
+    @contextmanager
+    def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
+        """Read an object to its places, ranges side by side: the threads that fetch them write them too."""
+        first = self.get(key, length=FIRST_BYTES)
+        fetch = partial(self._requests.get_range, key)
+        extents = place_ranges(first, fetch, target, self._new_pool, self._sharing)
+        with closing(extents):
+            yield first.info, extents
+
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""
         try:
@@ -168,28 +176,24 @@ class S3Store:
         check_conditional_size(key, len(body), mode)
         match mode:
             case Create():
-                return self._put(Operation.CREATE, key, body, "create")
+                return self._requests.put(Operation.CREATE, key, body, mode="create")
             case IfMatch(etag):
                 return self._swap(key, body, etag)
             case Overwrite():
                 if len(body) > SINGLE_PUT_BYTES:
                     return self.put_stream(key, io.BytesIO(body))
-                return self._put(Operation.PUT, key, body, None)
-
-    def _put(self, operation: Operation, key: ObjectKey, body: bytes, mode: Any) -> PutResult:
-        use = Use.SMALL if len(body) <= SMALL_BYTES else Use.BULK
-        return self._requests.put(operation, key, body, mode=mode, use=use)
+                return self._requests.put(Operation.PUT, key, body, mode=None)
 
     def _swap(self, key: ObjectKey, body: bytes, etag: ETag) -> PutResult:
         if self._quoting is ETagQuoting.BARE:
-            return self._put(Operation.SWAP, key, body, {"e_tag": etag.text})
+            return self._requests.put(Operation.SWAP, key, body, mode={"e_tag": etag.text})
         try:
-            result = self._put(Operation.SWAP, key, body, {"e_tag": f'"{etag.text}"'})
+            result = self._requests.put(Operation.SWAP, key, body, mode={"e_tag": f'"{etag.text}"'})
         except PreconditionFailed:
             if self._quoting is ETagQuoting.QUOTED or not self._still_has(key, etag):
                 raise
             # The object has the ETag and the server denies it: it compares quotes and all (Ceph 16).
-            result = self._put(Operation.SWAP, key, body, {"e_tag": etag.text})
+            result = self._requests.put(Operation.SWAP, key, body, mode={"e_tag": etag.text})
             self._quoting = ETagQuoting.BARE
             return result
         if self._quoting is ETagQuoting.AUTO:
@@ -204,31 +208,12 @@ class S3Store:
 
     def put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
         """Write a large object in parts; a small one in one request."""
-        begin = body.tell() if body.seekable() else None
-        sent = self._requests.checksum
-        try:
-            return self._put_stream(key, body)
-        except ChecksumWanted:
-            if begin is None or sent is Checksum.SHA256:
-                raise
-            self._requests.checksum = Checksum.SHA256
-        body.seek(begin)
-        return self._put_stream(key, body)
-
-    def _put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
-        first, parts = read_parts(body)
-        if parts is None:
-            return self._put(Operation.PUT, key, first, None)
-        with self._sharing.joined():
-            etag = self._requests.put_parts(key, parts, at_a_time=self._sharing.share_of(PARTS_AT_A_TIME))
+        etag = put_stream(self._requests, self._sharing, key, body)
         # Ceph answers the completion in a way that obstore finds no ETag in.
-        return PutResult(etag or self._etag_of(key))
-
-    def _etag_of(self, key: ObjectKey) -> ETag:
-        etag = self.head(key).etag
+        etag = etag or self.head(key).etag
         if etag is None:
             raise ObjectStoreRefused(f"{self._options.where} gives `{key}` no ETag", key=key.text)
-        return etag
+        return PutResult(etag)
 
     def delete(self, key: ObjectKey) -> None:
         """Remove an object."""

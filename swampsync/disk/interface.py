@@ -66,7 +66,7 @@ class DiskFile(Protocol):
         ...
 
     def write_at(self, offset: int, data: bytes) -> None:
-        """Write all of `data` at `offset` in one call."""
+        """Write all of `data` at `offset`, in one call unless the system takes less; from many threads at once."""
         ...
 
     def truncate(self, size: int) -> None:

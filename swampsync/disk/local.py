@@ -54,7 +54,10 @@ class _LocalFile:
         return written
 
     def write_at(self, offset: int, data: bytes) -> None:
-        os.pwrite(self._descriptor, data, offset)
+        view = memoryview(data)
+        written = 0
+        while written < len(view):
+            written += os.pwrite(self._descriptor, view[written:], offset + written)
 
     def truncate(self, size: int) -> None:
         os.ftruncate(self._descriptor, size)

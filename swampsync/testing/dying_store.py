@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, TypeVar
 
 from swampsync.backends.base import Capabilities, GetResult, ObjectInfo, ObjectStore, PutMode, PutResult
+from swampsync.backends.places import Places
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
 from swampsync.testing.dying_disk import DyingDisk
@@ -63,6 +64,12 @@ class DyingStore:
     def open(self, key: ObjectKey) -> Iterator[tuple[ObjectInfo, Iterator[bytes]]]:
         """See `ObjectStore`."""
         with self._mortal(), self._store.open(key) as opened:
+            yield opened
+
+    @contextmanager
+    def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
+        """See `ObjectStore`."""
+        with self._mortal(), self._store.download(key, target) as opened:
             yield opened
 
     def head(self, key: ObjectKey) -> ObjectInfo:

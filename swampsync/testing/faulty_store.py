@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import BinaryIO, TypeVar
@@ -25,6 +25,7 @@ from swampsync.backends.base import (
     PutResult,
     Throttled,
 )
+from swampsync.backends.places import Places
 from swampsync.errors import SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey
 
@@ -146,6 +147,18 @@ class Faulty:
                 self._fail(call, fault, is_done=True)
                 yield opened
 
+    @contextmanager
+    def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
+        """Read an object to its places; `CUT` tells of half of what it puts there."""
+        call, fault = self._plan_call("download", key.text)
+        if fault is not Fault.CUT:
+            self._fail(call, fault, is_done=False)
+        with self._store.download(key, target) as (info, extents):
+            if fault is not Fault.CUT:
+                self._fail(call, fault, is_done=True)
+            with closing(_cut_extents(call, extents)) as cut:
+                yield info, cut if fault is Fault.CUT else extents
+
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""
         return self._act("head", key.text, lambda: self._store.head(key))
@@ -233,6 +246,13 @@ def _cut_body(call: Call, chunks: Iterator[bytes]) -> Iterator[bytes]:
     first = next(chunks, b"")
     if len(first) > 1:
         yield first[: len(first) // 2]
+    raise _unavailable(call, Fault.CUT, call.key)
+
+
+def _cut_extents(call: Call, extents: Iterator[int]) -> Generator[int]:
+    first = next(extents, 0)
+    if first > 1:
+        yield first // 2
     raise _unavailable(call, Fault.CUT, call.key)
 
 

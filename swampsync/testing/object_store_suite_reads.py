@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,8 +19,38 @@ def _read(store: ObjectStore, method: str, text: str) -> None:
     if method == "open":
         with store.open(key_of(text)) as (_, chunks):
             b"".join(chunks)
+    elif method == "download":
+        with store.download(key_of(text), _Sheet()) as (_, extents):
+            list(extents)
     else:
         getattr(store, method)(key_of(text))
+
+
+class _Sheet:
+    """Takes bytes at their places, and notes where there are some; fails at the first if it is to."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self._lock = threading.Lock()
+        self._failure = failure
+        self.body = bytearray()
+        self.pieces: list[tuple[int, int]] = []
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        if self._failure is not None:
+            raise self._failure
+        with self._lock:
+            self.body.extend(bytes(max(0, offset + len(data) - len(self.body))))
+            self.body[offset : offset + len(data)] = data
+            self.pieces.append((offset, offset + len(data)))
+
+    def filled(self) -> int:
+        """Return how much of the beginning was written."""
+        end = 0
+        with self._lock:
+            for first, last in sorted(self.pieces):
+                if first <= end:
+                    end = max(end, last)
+        return end
 
 
 class ReadTests(ObjectStoreSuiteBase):
@@ -38,7 +70,7 @@ class ReadTests(ObjectStoreSuiteBase):
         assert store.get(key_of(key)).body == key.encode()
         assert store.head(key_of(key)).key == key_of(key)
 
-    @pytest.mark.parametrize("method", ["get", "head", "open"])
+    @pytest.mark.parametrize("method", ["get", "head", "open", "download"])
     def test_absent_object_is_not_found(self, store: ObjectStore, method: str) -> None:
         """Reading an absent object raises `ObjectNotFound` with the key."""
         self.raw_put(store, "dir/other", b"x")
@@ -126,6 +158,59 @@ class ReadTests(ObjectStoreSuiteBase):
                 assert getattr(error, "is_retryable", False), error  # noqa: PT017
             else:
                 assert body == old
+
+    @pytest.mark.parametrize("size", [0, 1, None])
+    def test_download_puts_every_byte_in_its_place(self, store: ObjectStore, size: int | None) -> None:
+        """`download` describes the object and puts its bytes where they belong; what it tells is there, at last all."""
+        size = self.stream_bytes if size is None else size
+        body = (bytes(range(251)) * (size // 251 + 1))[:size]
+        self.raw_put(store, "k", body)
+        sheet, told = _Sheet(), [0]
+        with store.download(key_of("k"), sheet) as (info, extents):
+            assert sheet.pieces == []
+            for extent in extents:
+                assert told[-1] < extent <= sheet.filled()
+                told.append(extent)
+        assert (info.key, info.size, info.etag) == (key_of("k"), size, store.head(key_of("k")).etag)
+        assert (told[-1], bytes(sheet.body)) == (size, body)
+
+    def test_download_may_be_left_early(self, store: ObjectStore) -> None:
+        """Who leaves a download has no more written: neither its places nor the next read are the worse for it."""
+        self.raw_put(store, "k", b"z" * self.stream_bytes)
+        sheet = _Sheet()
+        with store.download(key_of("k"), sheet) as (_, extents):
+            assert next(extents) <= sheet.filled()
+        written = list(sheet.pieces)
+        assert store.get(key_of("k")).info.size == self.stream_bytes
+        assert next(extents, None) is None
+        assert sheet.pieces == written
+
+    def test_download_raises_what_its_places_raise(self, store: ObjectStore) -> None:
+        """An error of the target, and one of the caller, comes out unchanged."""
+        self.raw_put(store, "k", b"z" * self.stream_bytes)
+        with (
+            pytest.raises(OSError, match="the disk is full"),
+            store.download(key_of("k"), _Sheet(OSError("the disk is full"))) as (_, extents),
+        ):
+            list(extents)
+        with pytest.raises(OSError, match="the caller's own"), store.download(key_of("k"), _Sheet()):
+            raise OSError("the caller's own")
+
+    def test_download_puts_one_state_in_place_while_the_object_is_replaced(self, store: ObjectStore) -> None:
+        """A download that began before a put tells only of the old state, or fails; nothing of the new is in it."""
+        old, new = b"o" * self.stream_bytes, b"n" * self.stream_bytes
+        self.raw_put(store, "k", old)
+        sheet = _Sheet()
+        with store.download(key_of("k"), sheet) as (_, extents):
+            told = next(extents)
+            store.put_stream(key_of("k"), io.BytesIO(new))
+            try:
+                told = [told, *extents][-1]
+            except Exception as error:  # noqa: BLE001 judged in the next line
+                assert getattr(error, "is_retryable", False), error  # noqa: PT017
+            else:
+                assert told == self.stream_bytes
+        assert bytes(sheet.body[:told]) == old[:told]
 
     @pytest.mark.parametrize("body", BODIES)
     def test_head_agrees_with_get(self, store: ObjectStore, body: bytes) -> None:
