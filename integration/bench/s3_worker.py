@@ -22,7 +22,7 @@ def ours(
     from swampsync.backends.s3_keys import S3Keys, StaticCredentials
     from swampsync.backends.s3_settings import S3Options
     from swampsync.backends.transfer import Failed, run_many
-    from swampsync.disk import LocalDisk
+    from swampsync.disk import LocalDisk, WriteMode
     from swampsync.layout import ObjectKey
 
     keys = S3Keys(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
@@ -40,10 +40,11 @@ def ours(
             store.put(ObjectKey(name), disk.read_bytes(path), mode)
 
     def get(info: Any) -> None:
-        with open(f"{directory}/{info.key}", "wb") as file:
+        with disk.open_write(f"{directory}/{info.key}", WriteMode.CREATE) as file:
             if info.size > LARGE_BYTES:
-                with store.open(info.key) as (_, chunks):
-                    file.writelines(chunks)
+                with store.download(info.key, file) as (_, extents):
+                    for _ in extents:
+                        pass
             else:
                 file.write(store.get(info.key).body)
 

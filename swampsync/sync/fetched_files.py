@@ -15,6 +15,7 @@ from swampsync.artifacts.scan import LATEST_NAME
 from swampsync.catalog.files import FileRecord
 from swampsync.disk import Disk, DiskStat, WriteMode
 from swampsync.log.paths import METADATA_FILE, RAW_FILE, parse_version_path
+from swampsync.sync.downloading import Download
 from swampsync.sync.kept_aside import KeptAside
 from swampsync.sync.local_copy import LocalCopy, WrongContent
 
@@ -100,6 +101,20 @@ class FetchedFiles:
             sha256=record.sha256,
             before_replacing=lambda: self._kept.keep_file(record),
         )
+        return self._finish(record, stat, metadata)
+
+    def write_download(self, record: FileRecord, download: Download, metadata: bytes | None) -> Written:
+        """Write a large file as its parts come; see `write_body`."""
+        stat = self._copy.write_download(
+            record.path,
+            download,
+            size=record.size,
+            sha256=record.sha256,
+            before_replacing=lambda: self._kept.keep_file(record),
+        )
+        return self._finish(record, stat, metadata)
+
+    def _finish(self, record: FileRecord, stat: DiskStat, metadata: bytes | None) -> Written:
         version = parse_version_path(record.path)
         if version is None or metadata is None:
             return Written(stat, None)

@@ -236,8 +236,7 @@ class Hydrator:
         metadata = None if wanted.metadata is None else metadata_text_of(wanted.metadata)
         if record.size <= STREAM_BYTES:
             return files.write_body(record, store.get(key).body, metadata)
-        with store.open(key) as (_, chunks):
-            return files.write_chunks(record, chunks, metadata)
+        return files.write_download(record, partial(store.download, key), metadata)
 
     def _note(self, fetched: list[tuple[FileRecord, Written]]) -> None:
         """Note that files are here, once every `latest` is as it should be."""

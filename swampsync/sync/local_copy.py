@@ -17,6 +17,7 @@ from swampsync.disk import Disk, DiskStat, Kind, WriteMode
 from swampsync.errors import DataError, Refused
 from swampsync.layout import Layout
 from swampsync.log.paths import check_path, parse_version_path
+from swampsync.sync.downloading import Download, write_download
 
 
 class WrongContent(DataError):
@@ -89,15 +90,10 @@ class LocalCopy:
             WrongContent: The chunks are other bytes; nothing was changed.
             Refused: The path leads through a symbolic link.
         """
-        target = self.path(relative)
-        directory, _, name = target.rpartition("/")
-        self.make_directory(directory)
-        temporary = f"{directory}/.{name[:100]}.{self._new_id()}.tmp"
         import hashlib  # noqa: PLC0415 - it loads a large library, which a look at a log does not need
 
-        digest = hashlib.sha256()
-        written = 0
-        try:
+        digest, written = hashlib.sha256(), 0
+        with self._replacing(relative, before_replacing) as temporary:
             with self._disk.open_write(temporary, WriteMode.CREATE) as file:
                 for chunk in chunks:
                     written += file.write(chunk)
@@ -107,16 +103,42 @@ class LocalCopy:
                 if is_only_one:
                     file.sync()
             if written != size or digest.hexdigest() != sha256:
-                raise WrongContent(f"the object of `{relative}` does not hold the content that the log names")  # noqa: TRY301 - cleaned up like any other
+                raise _wrong_content(relative)
+        path = self.path(relative)
+        if is_only_one:
+            self._disk.sync_directory(path.rpartition("/")[0])
+        return self._disk.stat(path)
+
+    def write_download(
+        self,
+        relative: str,
+        download: Download,
+        *,
+        size: int,
+        sha256: str,
+        before_replacing: Callable[[], None] = no_check,
+    ) -> DiskStat:
+        """Write a large file of an object, as its parts come; see `write`."""
+        with self._replacing(relative, before_replacing) as temporary:
+            if write_download(self._disk, temporary, download, size=size) != sha256:
+                raise _wrong_content(relative)
+        return self._disk.stat(self.path(relative))
+
+    @contextlib.contextmanager
+    def _replacing(self, relative: str, before_replacing: Callable[[], None]) -> Iterator[str]:
+        """Give the path of a temporary file, which takes the file's place if nothing is raised, and else is gone."""
+        target = self.path(relative)
+        directory, _, name = target.rpartition("/")
+        self.make_directory(directory)
+        temporary = f"{directory}/.{name[:100]}.{self._new_id()}.tmp"
+        try:
+            yield temporary
             before_replacing()
             self._disk.rename(temporary, target)
-            if is_only_one:
-                self._disk.sync_directory(directory)
         except BaseException:
             with contextlib.suppress(OSError):
                 self._disk.unlink(temporary)
             raise
-        return self._disk.stat(target)
 
     def write_bytes(
         self,
@@ -257,6 +279,10 @@ class LocalCopy:
         root = self._layout.root
         if self._disk.realpath(path) != self._disk.realpath(root) + path[len(root) :]:
             raise Refused(f"`{path}` goes through a symbolic link; nothing is written or removed there", key=path)
+
+
+def _wrong_content(relative: str) -> WrongContent:
+    return WrongContent(f"the object of `{relative}` does not hold the content that the log names")
 
 
 def _take(stream: BinaryIO, size: int) -> Iterator[bytes]:

@@ -28,3 +28,22 @@ def test_large_content_is_sent_again_from_its_beginning(tmp_path: Path) -> None:
     with Repo(buckets.parts(make_repo(tmp_path / "b", more=BUCKET))) as other:
         found = other.reading.get("vpc", "image")
         assert b"".join(other.reading.read(found)) == body
+
+
+def test_large_content_is_fetched_on_where_it_broke(tmp_path: Path) -> None:
+    """A download that breaks off is resumed, and what was written is read back: the bytes are those of the log."""
+    cuts = [Fault.CUT, Fault.LOST_REQUEST]
+
+    def cut(call: Call) -> Fault | None:
+        return cuts.pop() if call.method in {"download", "get"} and cuts and is_reading else None
+
+    is_reading = False
+    buckets = MemoryBuckets(wrap=lambda store: Faulty(store, cut))
+    body = bytes(range(256)) * (STREAM_BYTES // 256) + b"and more"
+    with Repo(buckets.parts(make_repo(tmp_path / "a", more=BUCKET))) as repo:
+        repo.data.put("vpc", "image", io.BytesIO(body))
+    with Repo(buckets.parts(make_repo(tmp_path / "b", more=BUCKET))) as other:
+        found = other.reading.get("vpc", "image")
+        is_reading = True
+        assert b"".join(other.reading.read(found)) == body
+    assert cuts == []
