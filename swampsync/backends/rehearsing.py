@@ -30,6 +30,7 @@ from swampsync.backends.base import (
 )
 from swampsync.backends.checks import digest_etag
 from swampsync.backends.costs import TransferCosts
+from swampsync.backends.places import Places, place_chunks
 from swampsync.clock import Clock
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
@@ -95,6 +96,16 @@ class Rehearsing:
             return
         with self._store.open(key) as (info, chunks):
             yield info, chunks
+
+    @contextmanager
+    def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
+        """Read an object to its places."""
+        if key.text in self._written:
+            found = self.get(key)
+            yield found.info, place_chunks((found.body,), target)
+            return
+        with self._store.download(key, target) as opened:
+            yield opened
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from swampsync.backends.base import Capabilities, GetResult, ObjectInfo, ObjectStore, PutMode, PutResult
+from swampsync.backends.places import Places
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
 from swampsync.testing.manual_clock import ManualClock
@@ -159,6 +160,13 @@ class TurnStore:
         """See `ObjectStore`."""
         self._turns.turn()
         with self._store.open(key) as opened:
+            yield opened
+
+    @contextmanager
+    def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
+        """See `ObjectStore`."""
+        self._turns.turn()
+        with self._store.download(key, target) as opened:
             yield opened
 
     def head(self, key: ObjectKey) -> ObjectInfo:
