@@ -48,7 +48,7 @@ class Rehearsing:
         clock: Dates what is written.
         costs: Of large objects.
         keeps_body: Says of which objects the bytes are kept, because they are read again; of others only the size is.
-        exists: Says whether a key that is to be created may be taken already; asked where the writer cannot know.
+        exists: Says whether a key that is to be created is taken already.
     """
 
     def __init__(

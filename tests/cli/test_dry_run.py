@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,6 +185,73 @@ def test_plan_looks_at_followed_namespaces(team: Team) -> None:
     plan = plan_and_sync(team, app)
     assert plan["namespaces"] == {"web": 1}
     assert app("datastore", "sync", "--dry-run").text.splitlines()[2] == "Namespace web: 0 commits"
+
+
+def test_plan_meets_what_somebody_else_left(team: Team, namespace: str) -> None:
+    """A number that a push elsewhere claimed before it was cut off is not free, and the plan knows it."""
+    ann, bob = (team.repo(name, namespace, "  autoSync: false\n") for name in ("ann", "bob"))
+    put(ann, "one")
+    ann("datastore", "sync").ok()
+    bob("datastore", "sync").ok()
+    put(ann, "two")
+    team.unwritable_keys = "_log/"
+    assert ann("datastore", "sync").status == 75
+    team.unwritable_keys = ""
+    put(bob, "two")
+    plan = plan_and_sync(team, bob)
+    assert [entry["to"].split("/")[-1] for entry in plan["renumbered"]] == ["2"]
+
+
+def test_plan_names_what_lies_in_the_way(team: Team, namespace: str) -> None:
+    """What a person put where content would be fetched to is kept aside by the sync, and named before."""
+    ann, bob = team.repo("ann", namespace), team.repo("bob", namespace, "  hydrationStrategy: lazy\n")
+    put(ann, "one")
+    theirs, mine = (
+        team.directory / name / ".swamp" / "remote" / namespace / "outputs" / "report.txt" for name in ("ann", "bob")
+    )
+    for report in (theirs, mine):
+        report.parent.mkdir(parents=True, exist_ok=True)
+    theirs.write_text("theirs")
+    ann("datastore", "sync", "--scan").ok()
+    bob("datastore", "sync").ok()
+    mine.write_text("a person's own")
+    plan = plan_and_sync(team, bob, "--hydrate")
+    assert [entry["path"] for entry in plan["keptAside"]] == ["outputs/report.txt"]
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SWAMPSYNC_EXAMPLES", "2"))))
+def test_plan_of_random_work(team: Team, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Three clones put, append, delete, rename, collect, edit, and are cut off: every plan is the sync."""
+    monkeypatch.setattr("swampsync.log.checkpointing.INTERVAL", 4)
+    rng = random.Random(seed)
+    namespace, hydration = rng.choice(["", "infra"]), rng.choice(["full", "lazy"])
+    more = f"  autoSync: false\n  hydrationStrategy: {hydration}\n"
+    repos = {name: team.repo(name, namespace, more) for name in ("a", "b", "c")}
+    for step in range(40):
+        who, name = rng.choice(list(repos)), rng.choice("xyz")
+        run = repos[who]
+        match rng.choice(["put", "put", "append", "delete", "rename", "gc", "edit", "cut off", "sync", "sync", "sync"]):
+            case "put":
+                run("data", "put", "vpc", name, "-", "--gc", "2", stdin=f"{step}" * rng.randrange(1, 50))
+            case "append":
+                run("data", "put", "vpc", "log", "-", "--append", "--streaming", stdin=f"{step}\n")
+            case "delete":
+                run("data", "delete", "vpc", name, "-y")
+            case "rename":
+                run("data", "rename", "vpc", name, f"{name}{step}")
+            case "gc":
+                run("data", "gc", "-y")
+            case "edit":
+                file = team.directory / who / ".swamp" / "remote" / namespace / "audit"
+                file.mkdir(parents=True, exist_ok=True)
+                with (file / rng.choice(["lines.jsonl", "text.txt"])).open("a") as edited:
+                    edited.write(f'{{"step":{step},"by":"{who}"}}\n')
+            case "cut off":
+                team.unwritable_keys = rng.choice(["_log/", "metadata", "raw"])
+                run("datastore", "sync", "--yes")
+                team.unwritable_keys = ""
+            case _:
+                plan_and_sync(team, run, "--yes", *rng.choice([(), ("--scan",), ("--push",), ("--pull",)]))
 
 
 def test_plan_of_content_that_a_predicate_chooses(team: Team, namespace: str) -> None:
