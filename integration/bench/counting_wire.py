@@ -9,6 +9,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from swampsync.testing.listener import Listener, address_of
+
 # A client sends the head of a request at the beginning of a segment.
 _REQUEST = re.compile(rb"(?:GET|HEAD|PUT|POST|DELETE) \S+ HTTP/1\.1\r\n")
 
@@ -17,22 +19,19 @@ class CountingWire:
     """Stands between a client and `http://host:port`; a context manager.
 
     Attributes:
+        endpoint: What a client connects to.
         requests: From the client so far.
         up: Bytes from the client so far.
         down: Bytes to the client so far.
     """
 
     def __init__(self, endpoint: str) -> None:
-        host, _, port = endpoint.removeprefix("http://").rstrip("/").partition(":")
-        self._server = (host, int(port or 80))
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._server = address_of(endpoint)
+        self._listener = Listener()
+        self.endpoint = self._listener.endpoint
         self._lock = threading.Lock()
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self.requests = self.up = self.down = 0
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def take(self) -> tuple[int, int]:
         """Return requests and bytes both ways since the last call."""
@@ -46,16 +45,12 @@ class CountingWire:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.stop()
         self._listener.close()
         self._accepting.join()
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in self._listener.connections():
             threading.Thread(target=self._connect, args=(client,), daemon=True).start()
 
     def _connect(self, client: socket.socket) -> None:

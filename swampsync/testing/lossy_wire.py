@@ -19,6 +19,7 @@ from typing import Final, Self
 
 from swampsync.clock import Clock, Spawner, SystemClock, Thread, spawn_daemon
 from swampsync.testing.http_messages import Message, MessageReader
+from swampsync.testing.listener import Listener, address_of
 from swampsync.testing.scripted_server import reset
 
 _BUSY_BODY: Final = b"<Error><Code>SlowDown</Code><Message>by the wire's plan</Message></Error>"
@@ -120,6 +121,10 @@ class LossyWire:
         delay_seconds: How late a delayed answer comes.
         clock: Waits for delays.
         spawner: Starts a thread for each connection.
+
+    Attributes:
+        port: What the client connects to.
+        endpoint: The same as a URL.
     """
 
     def __init__(
@@ -142,19 +147,14 @@ class LossyWire:
         self._open: set[socket.socket] = set()
         self._threads: list[Thread] = []
         self._closed = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port: int = self._listener.getsockname()[1]
+        self._listener = Listener()
+        self.port = self._listener.port
+        self.endpoint = self._listener.endpoint
 
     @classmethod
     def before(cls, endpoint: str, plan: Plan, *, delay_seconds: float = 0.05) -> LossyWire:
         """Make a wire to `http://host:port`."""
-        host, _, port = endpoint.removeprefix("http://").rstrip("/").partition(":")
-        return cls(host, int(port or 80), plan, delay_seconds=delay_seconds)
-
-    @property
-    def endpoint(self) -> str:
-        """What the client connects to."""
-        return f"http://127.0.0.1:{self.port}"
+        return cls(*address_of(endpoint), plan, delay_seconds=delay_seconds)
 
     def __enter__(self) -> Self:
         self._threads.append(self._spawner(self._accept, name="wire-accept"))
@@ -162,8 +162,7 @@ class LossyWire:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._closed.set()
-        # Wakes the accept() that close() alone would leave waiting.
-        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.stop()
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):  # it may be gone already
@@ -173,11 +172,7 @@ class LossyWire:
         self._listener.close()
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in self._listener.connections():
             with self._lock:
                 if self._closed.is_set():
                     client.close()
