@@ -56,6 +56,7 @@ LONG_FIRST = (
     "locks/test_history.py",
     "log/test_log_costs.py",
     "query/test_memory.py",
+    "sync/test_command_costs.py",
     "sync/test_processes.py",
     "sync/test_team_machine.py",
     "cli/test_least_privilege.py",
@@ -71,7 +72,9 @@ LONG_FIRST = (
     "backends/test_doctor_backend.py",
 )
 # What their tests share takes long to make, so that one worker runs them all.
-TOGETHER = frozenset({"log/test_log_costs.py", "query/test_memory.py", "sync/test_sync_costs.py"})
+TOGETHER = frozenset(
+    {"log/test_log_costs.py", "query/test_memory.py", "sync/test_command_costs.py", "sync/test_sync_costs.py"}
+)
 
 _RGW_DIRECTORY = pytest.StashKey[str]()
 
