@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +12,19 @@ from typing import Any
 
 import pytest
 
+from integration.bench.bench_log import draft, make_version
 from integration.bench.counting_wire import CountingWire
-from integration.bench.sync_repos import MODEL, BenchRepo, fill_namespace, make_repo
+from integration.bench.sync_repos import MODEL, NAMESPACE, BenchRepo, fill_namespace, make_repo
+from swampsync import Repo
+from swampsync.clock import SystemClock
+from swampsync.layout import Layout
+from swampsync.log.append import Appender
+from swampsync.log.log import Log
+from swampsync.log.tail import BEGINNING, Position, tail
+from swampsync.namespace import Namespace
 from swampsync.testing.s3_side_channel import S3Server
 
+COMMITS = 60  # a few more, and a checkpoint falls due
 DATABASES = {f".swamp/data/{name}" for name in ("_catalog.db", "_sync.db")}
 
 
@@ -25,6 +36,7 @@ class Scene:
         versions: How many there are.
         repo: The clone.
         wire: Between it and the server.
+        server: Behind that.
         cloning: What the first sync said, and its requests and bytes on the wire.
         came: The files that it made.
     """
@@ -32,8 +44,14 @@ class Scene:
     versions: int
     repo: BenchRepo
     wire: CountingWire
+    server: S3Server
     cloning: tuple[dict[str, Any], int, int]
     came: set[str]
+
+    def checkpoints(self) -> int:
+        """Count the checkpoints in the bucket, past the wire."""
+        store = self.server.store(self.repo.bucket, self.repo.prefix)
+        return len(list(store.list(f"{NAMESPACE}/_checkpoints/")))
 
     def cost(self, *words: str) -> tuple[dict[str, Any], int, int]:
         """Run a command; return its document, and its requests and bytes on the wire."""
@@ -64,7 +82,7 @@ def scene(
         before = files_of(repo)
         document, _ = repo.json("datastore", "sync")
         cloning = (document, *wire.take())
-        yield Scene(request.param, repo, wire, cloning, files_of(repo) - before)
+        yield Scene(request.param, repo, wire, moto_server, cloning, files_of(repo) - before)
 
 
 def test_a_lazy_clone_takes_twelve_requests_and_two_files(scene: Scene) -> None:
@@ -90,8 +108,7 @@ def test_one_change_takes_six_requests_and_64_kib(scene: Scene) -> None:
     """A new version of an artifact that is there goes up so: by a sync of what is pending, and by the put itself."""
     content = scene.repo.path / "content"
     content.write_bytes(b"0" * 1024)
-    name = "changed"
-    put = ("data", "put", MODEL, name, "content")
+    put = ("data", "put", MODEL, "changed", "content")
     scene.cost(*put)  # the model's definition goes with it
     content.write_bytes(b"1" * 1024)
     _, requests, _ = scene.cost(*put, "--no-sync")
@@ -105,3 +122,35 @@ def test_one_change_takes_six_requests_and_64_kib(scene: Scene) -> None:
     assert document["version"] == 3
     assert requests <= 6
     assert size <= 64 * 1024
+
+
+def test_a_checkpoint_is_paid_by_many(scene: Scene) -> None:
+    """A put that finds a checkpoint due writes it, and shared by the commits before it stays below 64 KiB for each."""
+    append_commits(scene, COMMITS)
+    scene.cost("datastore", "sync")
+    before = scene.checkpoints()
+    sizes: list[int] = []
+    with Repo.open(str(scene.repo.path), environ=scene.repo.env) as repo:
+        while scene.checkpoints() == before:
+            assert len(sizes) < 10, "no checkpoint was written"
+            scene.wire.take()
+            repo.data.put("m", f"one-{len(sizes)}", io.BytesIO(b"x" * 1024))
+            sizes.append(scene.wire.take()[1])
+    assert sizes[-1] > max(sizes[:-1])
+    assert (COMMITS * max(sizes[:-1]) + sum(sizes)) / (COMMITS + len(sizes)) <= 64 * 1024
+
+
+def append_commits(scene: Scene, number: int) -> None:
+    """Let somebody publish, as far as the log is concerned."""
+    rng, clock = random.Random(number), SystemClock()
+    store = scene.server.store(scene.repo.bucket, scene.repo.prefix)
+    log = Log(store, Layout("/r", "/r/c", Namespace.parse(NAMESPACE)))
+    appender = Appender(
+        log, clock, rng, lambda: str(uuid.UUID(int=rng.getrandbits(128))), lambda *, seq, commit_id: None
+    )
+    head = tail(log, BEGINNING, limit=None).position
+    for n in range(number):
+        plan = draft(make_version(2 * 10**7 + n, rng))
+        appended = appender.append(plan, lambda _newer, same: same, position=head, tailed_at=clock.uptime())
+        assert appended.published is not None
+        head = Position.of(appended.published)

@@ -29,6 +29,19 @@ class Settings:
             else:
                 connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, value))
 
+    def under(self, prefix: str) -> dict[str, str]:
+        """Return the values whose keys begin with a text, by key."""
+        with self._database.read() as connection:
+            sql = "SELECT key, value FROM settings WHERE key >= ? AND substr(key, 1, ?) = ? ORDER BY key"
+            return {str(k): str(v) for k, v in connection.execute(sql, (prefix, len(prefix), prefix))}
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove values."""
+        rows = [(key,) for key in keys]
+        if rows:
+            with self._database.atomic() as connection:
+                connection.executemany("DELETE FROM settings WHERE key = ?", rows)
+
 
 class Position(NamedTuple):
     """How far the log of a namespace was applied."""

@@ -21,6 +21,7 @@ from swampsync.sync.cataloguing import catalogue_artifacts, metadata_of, metadat
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import unit_path
 from swampsync.sync.kept_aside import KeptAside
+from swampsync.sync.leftovers import remove_leftovers, sweep_leftovers
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingWork
 from swampsync.sync.position import write_position
@@ -67,6 +68,7 @@ class Applier:
             return Applied()
         clone = self._clone
         with clone.state.atomic():
+            sweep_leftovers(clone, self._copy)
             sent = self._work.sent()
             resolver = Resolver(clone, self._copy, self._work)
             applied = Applied(commits=len(commits), resolved=resolver.resolved)
@@ -84,7 +86,7 @@ class Applier:
             write_position(clone, Position.of(commits[-1][0]))
             self._work.forget_sent(commits[-1][0].commit.seq)
             catalogue_artifacts(clone.catalog, clone.state, touched)
-        remove_leftovers(clone, self._copy, applied.resolved)
+        finish_resolving(clone, self._copy, applied.resolved)
         return applied
 
     def _find_passed_over(
@@ -233,23 +235,13 @@ def was_used(clone: Clone, path: str) -> bool:
         return bool(connection.execute(sql, (clone.namespace, path)).fetchone()[0])
 
 
-def remove_leftovers(clone: Clone, copy: LocalCopy, resolved: Resolved) -> None:
-    """Remove what resolving has replaced from the copy, unless it is something else by now."""
-    kept = KeptAside(clone.disk, clone.layout, copy)
-    kept.moved = resolved.kept_aside
-    for path, noted, row in resolved.leftovers:
-        record = clone.state.files.find(clone.namespace, path if row is None else f"{path}/{RAW_FILE}")
-        if record is not None and record.state is not FileState.REMOTE:
-            continue
-        if row is None:
-            if noted is not None:
-                kept.keep_file(noted)
-            copy.remove(path)
-        else:
-            if noted is not None:
-                kept.keep_version(noted, row)
-            copy.remove_version(path)
-    resolved.leftovers.clear()
+def finish_resolving(clone: Clone, copy: LocalCopy, resolved: Resolved) -> None:
+    """Remove what resolving has replaced from the copy, now that the databases are written."""
+    if resolved.leftovers:
+        kept = KeptAside(clone.disk, clone.layout, copy)
+        kept.moved = resolved.kept_aside
+        remove_leftovers(clone, copy, resolved.leftovers, kept)
+        resolved.leftovers.clear()
 
 
 def _directory(key: ArtifactKey, number: int) -> str:

@@ -16,7 +16,7 @@ from swampsync.backends.transfer import Done
 from swampsync.errors import DataError, InvalidInput, SwampsyncError, SyncIncomplete, Unavailable
 from swampsync.log.append import Appended, Appender, UploadsExpired
 from swampsync.log.commit import CommitDraft, PublishedCommit
-from swampsync.sync.applying import Applied, Applier, remove_leftovers, was_used
+from swampsync.sync.applying import Applied, Applier, finish_resolving, was_used
 from swampsync.sync.cataloguing import catalogue_artifacts
 from swampsync.sync.checkpoints import write_checkpoint_if_due
 from swampsync.sync.clone import Clone, artifact_key_of
@@ -259,7 +259,7 @@ class Pusher:
         with clone.state.atomic():
             yield resolver
             catalogue_artifacts(clone.catalog, clone.state, resolver.resolved.touched)
-        remove_leftovers(clone, self._copy, resolver.resolved)
+        finish_resolving(clone, self._copy, resolver.resolved)
         if resolver.resolved.renumbered:
             self.pushed.applied.append(Applied(resolved=resolver.resolved))
 

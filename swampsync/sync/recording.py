@@ -18,6 +18,7 @@ from swampsync.layout import Layout
 from swampsync.log.paths import METADATA_FILE, RAW_FILE
 from swampsync.sync.cataloguing import catalogue_artifacts, make_metadata_row
 from swampsync.sync.clone import Clone
+from swampsync.sync.leftovers import Leftover, note_leftovers
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingWork
 
@@ -108,7 +109,7 @@ class Recorder:
         return moved
 
     def removed(self, model: Model, name: str, numbers: Collection[int], *, kind: str) -> None:
-        """Record that versions were removed."""
+        """Record that versions were removed, and note that what the copy holds of them is nobody's."""
         clone = self._clone
         key = ArtifactKey(clone.namespace, model.type, model.id, name)
         with clone.state.atomic():
@@ -119,6 +120,8 @@ class Recorder:
                     continue
                 base = None if record is None else record.sha256
                 self._work.remove(directory, is_version=True, kind=kind, base=base)
+                if record is not None and record.state is not FileState.REMOTE:
+                    note_leftovers(clone, [Leftover(directory, record)])
                 clone.state.files.remove(clone.namespace, [f"{directory}/{RAW_FILE}"])
             clone.state.metadata.remove((key, number) for number in numbers)
             clone.state.feed.record((REMOVE, key, number) for number in numbers)

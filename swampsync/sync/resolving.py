@@ -10,11 +10,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from swampsync.artifacts.metadata_yaml import format_metadata, parse_metadata
 from swampsync.catalog.files import FileRecord, FileState
-from swampsync.catalog.metadata_rows import MetadataRow
 from swampsync.catalog.rows import ArtifactKey
 from swampsync.disk import DiskStat
 from swampsync.errors import DataError
@@ -25,22 +23,9 @@ from swampsync.log.rows import FilePut, Row
 from swampsync.sync.cataloguing import make_metadata_row, metadata_of
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import StateOfClone, make_draft, unit_path
+from swampsync.sync.leftovers import Leftover, note_leftovers
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import Op, PendingEntry, PendingWork
-
-
-class Leftover(NamedTuple):
-    """What is to be removed from the copy once the databases are written.
-
-    Args:
-        path: Of the file, or of the version's directory.
-        record: As it was noted; `None` if nothing was.
-        row: The metadata of a version; `None` for a file.
-    """
-
-    path: str
-    record: FileRecord | None
-    row: MetadataRow | None
 
 
 @dataclass(slots=True)
@@ -110,7 +95,7 @@ class Resolver:
                 published.append(entry)
                 if decision.new_path is not None:  # our content lies there already
                     known = self._clone.state.files.find(self._clone.namespace, entry.path)
-                    self.resolved.leftovers.append(Leftover(entry.path, known, None))
+                    self._leave(Leftover(entry.path, known))
             else:
                 self._carry_out(entry, decision)
         self._work.drop(entry.id for entry in published)
@@ -184,7 +169,7 @@ class Resolver:
         self._work.move(entry, directory, base=None)
         self.resolved.touched.add(key)
         self.resolved.renumbered.append((entry.path, directory))
-        self.resolved.leftovers.append(Leftover(entry.path, before, row))
+        self._leave(Leftover(entry.path, before, row))
         return directory
 
     def _claim(self, artifact: str, number: int, identifier: str) -> bool:
@@ -216,6 +201,25 @@ class Resolver:
 
     # --- other files -------------------------------------------------------------------------------
 
+    def _find_place_beside(self, wanted: str, sha256: str) -> tuple[str, bool]:
+        """Find where a conflict copy can lie, and whether our content is pending there already.
+
+        An earlier try that was killed may have left its copy, and a scan have taken that in.
+        """
+        path, number = wanted, 1
+        while (other := self._work.find(path)) is not None:
+            known = self._clone.state.files.find(self._clone.namespace, path)
+            if other.op is Op.PUT and known is not None and known.sha256 == sha256:
+                return path, True
+            number += 1
+            path = f"{wanted}-{number}"
+        return path, False
+
+    def _leave(self, left: Leftover) -> None:
+        """Leave something in the copy until the databases are written."""
+        self.resolved.leftovers.append(left)
+        note_leftovers(self._clone, [left])
+
     def _merge(self, entry: PendingEntry, theirs: FilePut | None) -> bool:
         """Put our lines behind theirs, as far as both extend the same; say whether that could be done."""
         from swampsync.sync.merging import merge_file  # noqa: PLC0415 - few files are merged
@@ -237,11 +241,15 @@ class Resolver:
         clone = self._clone
         record = clone.state.files.find(clone.namespace, entry.path)
         assert record is not None  # the draft was made of it
-        clone.state.files.put([self._copy_content(record, path)])
+        path, is_there = self._find_place_beside(path, record.sha256)
+        if is_there:
+            self._work.drop([entry.id])
+        else:
+            clone.state.files.put([self._copy_content(record, path)])
+            self._work.move(entry, path, base=None, is_upload_kept=True)
         clone.state.files.remove(clone.namespace, [entry.path])
-        self._work.move(entry, path, base=None, is_upload_kept=True)
         self.resolved.kept_beside.append((entry.path, path))
-        self.resolved.leftovers.append(Leftover(entry.path, record, None))
+        self._leave(Leftover(entry.path, record))
 
 
 class _Touched:

@@ -10,6 +10,7 @@ from swampsync.artifacts.tree import no_check
 from swampsync.errors import LockError, SwampsyncError
 from swampsync.log.paths import RAW_FILE, parse_version_path
 from swampsync.sync.clone import Clone, artifact_key_of
+from swampsync.sync.leftovers import noted_leftovers, sweep_leftovers
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.scan_plan import Finding, Scanned, ScanPlan
 from swampsync.sync.scanning import Progress, Scanner
@@ -53,9 +54,16 @@ def run_scan(
         progress: Told how many versions and files were looked at.
         check: Called between steps; raises to stop there, what was taken in stays.
     """
+    if is_dry_run:
+        left = {leftover.path for leftover in noted_leftovers(clone)}
+    else:
+        left = set()
+        with locks.clone():
+            sweep_leftovers(clone, copy)
     scanner = Scanner(clone, copy)
     began_at = None if is_dry_run else scanner.read_clock()
     plan = scanner.scan(progress=progress)
+    plan.findings = [finding for finding in plan.findings if finding.path not in left]
     scanned = Scanned(plan, is_dry_run=is_dry_run)
     if is_dry_run or began_at is None:
         return scanned

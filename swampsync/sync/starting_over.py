@@ -20,11 +20,12 @@ from swampsync.log.checkpoint import LoadedCheckpoint
 from swampsync.log.paths import RAW_FILE, parse_version_path
 from swampsync.log.rows import ArtifactRow, FilePut, Highest, Row, StateRow
 from swampsync.log.tail import BEGINNING
-from swampsync.sync.applying import note_used, remove_leftovers
+from swampsync.sync.applying import finish_resolving, note_used
 from swampsync.sync.cataloguing import catalogue_namespace
 from swampsync.sync.clone import Clone, artifact_key_of
 from swampsync.sync.drafting import unit_path
 from swampsync.sync.kept_aside import KeptAside, kept_aside_directory
+from swampsync.sync.leftovers import sweep_leftovers
 from swampsync.sync.local_copy import LocalCopy
 from swampsync.sync.pending import PendingEntry, PendingWork
 from swampsync.sync.position import write_position
@@ -59,6 +60,7 @@ def start_over(
     work = PendingWork(clone.state, clone.namespace, clock=clone.clock)
     resolver = Resolver(clone, copy, work)
     with clone.state.atomic():
+        sweep_leftovers(clone, copy)
         _set_synced_aside(clone)
         head = BEGINNING if checkpoint is None else checkpoint.position
         forget_published(clone, work.entries())
@@ -77,7 +79,7 @@ def start_over(
         clone.state.feed.record_rebuild(clone.namespace)
         with stages("Cataloguing") as progress:
             catalogue_namespace(clone.catalog, clone.state, clone.namespace, progress=progress)
-    remove_leftovers(clone, copy, resolver.resolved)
+    finish_resolving(clone, copy, resolver.resolved)
     return resolver.resolved
 
 

@@ -282,6 +282,14 @@ class Member:
             shutil.move(path, self.databases / path.name)
         stash.rmdir()
 
+    def copy_of(self, path: str) -> Path:
+        """Say where the local copy has a file of the namespace."""
+        return self.directory / ".swamp" / "remote" / self.namespace / path
+
+    def kept_aside(self) -> set[bytes]:
+        """Read everything that was kept aside."""
+        return {p.read_bytes() for p in (self.directory / ".swamp" / "kept-aside").rglob("*") if p.is_file()}
+
     def tree(self) -> dict[str, bytes]:
         """Read every file of the copy that is not a lock or the rest of a killed write."""
         base = self.directory / ".swamp" / "remote"

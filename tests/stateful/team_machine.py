@@ -61,6 +61,7 @@ JOBS = st.one_of(
     st.tuples(st.just("put_offline"), st.fixed_dictionaries({"name": st.sampled_from(NAMES), "lives": LIVES})),
     st.tuples(st.just("rename"), st.fixed_dictionaries({"name": st.sampled_from(NAMES), "lives": LIVES})),
     st.tuples(st.just("append"), st.fixed_dictionaries({"lives": LIVES, "is_sent": st.booleans()})),
+    st.tuples(st.just("edit_by_hand"), st.fixed_dictionaries({"path": st.sampled_from(FILES)})),
     st.tuples(st.just("write_file"), st.fixed_dictionaries({"path": st.sampled_from(FILES), "lives": LIVES})),
     st.tuples(
         st.just("delete"),
@@ -288,11 +289,40 @@ class TeamMachine(RuleBasedStateMachine):
             known = syncer.clone.state.files.find("infra", path)
             if known is not None:
                 self.told.replaced.add(known.sha256)
+            self.note_replaced(self.member(who), path)
             syncer.copy.write_bytes(path, content.encode())
             syncer.record_file(path, kind="put")
 
         if self.run(self.member(who), write, lives):
             self.told.files.add(content)
+
+    def note_replaced(self, member: Member, path: str) -> None:
+        """Note what lies at a path of the copy: whoever writes there has seen it."""
+        there = member.copy_of(path)
+        if there.is_file():
+            self.told.replaced.add(hashlib.sha256(there.read_bytes()).hexdigest())
+
+    @rule(who=WHO, path=st.sampled_from(FILES))
+    def edit_by_hand(self, who: int, path: str) -> None:
+        """Change a file of the copy as an editor does, or make one: no command knows of it."""
+        member, content = self.member(who), self.new("by hand")
+        self.note_replaced(member, path)
+        there = member.copy_of(path)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_text(content)
+        self.told.files.add(content)
+
+    @rule(who=WHO, path=st.sampled_from(FILES), lives=LIVES, hydrate=st.booleans())
+    def meet_an_edit(self, who: int, path: str, lives: int, hydrate: bool) -> None:  # noqa: FBT001 - drawn
+        """Publish another content of a file that somebody edits meanwhile, who then syncs."""
+        self.sync(who, IMMORTAL)
+        if hydrate:
+            self.hydrate(who, IMMORTAL)
+        self.edit_by_hand(who, path)
+        self.write_file(who + 1, path, IMMORTAL)
+        self.sync(who + 1, IMMORTAL)
+        self.sync(who, lives)
+        self.hydrate(who, lives)
 
     @rule(who=WHO, lives=LIVES)
     def sync(self, who: int, lives: int) -> None:
@@ -335,7 +365,11 @@ class TeamMachine(RuleBasedStateMachine):
     @rule(jobs=st.lists(JOBS, min_size=2, max_size=3), first=WHO, order=ORDER)
     def together(self, jobs: list[tuple[str, dict[str, Any]]], first: int, order: list[int]) -> None:
         """Let commands of different clones run at the same time, their requests in an order that is drawn."""
-        works = [partial(getattr(self, name), first + n, **more) for n, (name, more) in enumerate(jobs)]
+        works = [
+            # An editor works in the clone whose command runs.
+            partial(getattr(self, name), first + (max(n - 1, 0) if name == "edit_by_hand" else n), **more)
+            for n, (name, more) in enumerate(jobs)
+        ]
         self.office.turns.run(works[: len(self.team)], order)
 
     @rule(job=JOBS, how_many=st.integers(2, 3), first=WHO, order=ORDER)
@@ -374,7 +408,7 @@ class TeamMachine(RuleBasedStateMachine):
         for _ in range(2):
             for member in everyone:
                 with member.process() as repo:
-                    report = repo.synchroniser.sync(SyncOptions(limits=CONFIRMED))
+                    report = repo.synchroniser.sync(SyncOptions(limits=CONFIRMED, is_scanning=True))
                     assert report.failures == [], member.directory.name
         log = self.office.log()
         assert verify(log).problems == ()
@@ -435,6 +469,8 @@ class TeamMachine(RuleBasedStateMachine):
 
     def check_files(self, bodies: dict[str, bytes]) -> None:
         there = set(bodies.values())
+        for member in self.team:
+            there |= member.kept_aside()
         for content in self.told.files:
             is_replaced = hashlib.sha256(content.encode()).hexdigest() in self.told.replaced
             assert content.encode() in there or is_replaced, f"{content} is lost"
