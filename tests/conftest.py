@@ -56,6 +56,7 @@ EXTENDED = frozenset(
         "unit/backends/test_s3_admin.py",
         "unit/backends/test_s3_boto.py",
         "unit/backends/test_s3_asked_for.py",
+        "unit/backends/test_s3_completions.py",
         "unit/backends/test_s3_errors_wire.py",
         "unit/backends/test_s3_store.py",
         "unit/log/test_maintenance_crashes.py",

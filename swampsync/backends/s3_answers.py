@@ -23,6 +23,10 @@ class ChecksumWanted(ObjectStoreRefused):
     """The bucket takes a put only with a checksum in a header of its own, as it does under Object Lock."""
 
 
+class CompletionUntold(ObjectStoreRefused):
+    """The parts of an upload were not put together, and obstore does not tell why."""
+
+
 class Operation(Enum):
     """What was asked of the server; the same answer means different things after different questions."""
 
@@ -47,6 +51,7 @@ class Trouble(Enum):
     REDIRECT = "redirect"
     GARBAGE = "garbage"
     FOREIGN_KEY = "foreign-key"
+    UNTOLD = "untold"
     UNKNOWN = "unknown"
 
 
@@ -132,6 +137,9 @@ def _find_trouble(head: str, debug: str) -> Trouble:
     head, debug = _URL.sub("", head), _URL.sub("", debug)
     if "invalid path" in head:
         return Trouble.FOREIGN_KEY
+    # A document without what a completion has: it has an error's code, of which obstore knows two.
+    if "Got invalid multipart response: missing field `ETag`" in head:
+        return Trouble.UNTOLD
     if "redirect" in head:
         return Trouble.REDIRECT
     # A connection that was not made in time is none: nothing was sent.

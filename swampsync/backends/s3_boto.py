@@ -121,19 +121,23 @@ def translate_boto(
     from botocore.exceptions import ClientError
 
     if isinstance(error, ClientError):
-        said: dict[str, Any] = dict(error.response.get("Error", {}))
-        about = error.response.get("ResponseMetadata", {})
-        code = said.get("Code")
-        answer = Answer(
-            status=about.get("HTTPStatusCode"),
-            # Without a body, as after HEAD, botocore puts the status here.
-            code=None if code is None or code.isdigit() else code,
-            message=said.get("Message") or "",
-            region=said.get("Region") or about.get("HTTPHeaders", {}).get("x-amz-bucket-region"),
-            request_id=about.get("RequestId"),
-        )
-        return translate(answer, operation, key=key, options=options, secrets=secrets)
+        return translate(answer_of(error), operation, key=key, options=options, secrets=secrets)
     return _translate_core(error, options.profile or "default")
+
+
+def answer_of(error: Any) -> Answer:
+    """Read what the server answered out of a `ClientError`."""
+    said: dict[str, Any] = dict(error.response.get("Error", {}))
+    about = error.response.get("ResponseMetadata", {})
+    code = said.get("Code")
+    return Answer(
+        status=about.get("HTTPStatusCode"),
+        # Without a body, as after HEAD, botocore puts the status here.
+        code=None if code is None or code.isdigit() else code,
+        message=said.get("Message") or "",
+        region=said.get("Region") or about.get("HTTPHeaders", {}).get("x-amz-bucket-region"),
+        request_id=about.get("RequestId"),
+    )
 
 
 def _translate_client(error: Any, profile: str) -> SwampsyncError:

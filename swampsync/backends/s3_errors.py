@@ -20,7 +20,15 @@ from swampsync.backends.base import (
     PreconditionFailed,
     Throttled,
 )
-from swampsync.backends.s3_answers import Answer, ChecksumWanted, Operation, Trouble, WireError, describe
+from swampsync.backends.s3_answers import (
+    Answer,
+    ChecksumWanted,
+    CompletionUntold,
+    Operation,
+    Trouble,
+    WireError,
+    describe,
+)
 from swampsync.backends.s3_hints import hint_for_access, hint_for_region
 from swampsync.backends.s3_settings import S3Options
 from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
@@ -37,7 +45,7 @@ _THROTTLED: Final = {
 }  # fmt: skip
 _AGAIN: Final = {
     "BadDigest", "IncompleteBody", "InternalError", "NoSuchUpload", "OperationAborted", "RequestTimeout",
-    "ServiceUnavailable",
+    "ServiceUnavailable", "UnknownError",
 }  # fmt: skip
 _REGION: Final = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect",
                   "TemporaryRedirect", "Redirect"}  # fmt: skip
@@ -208,6 +216,12 @@ def _translate_trouble(answer: Answer, operation: Operation, key: str | None, op
             return Unavailable(
                 f"{what}: the connection to {where} broke",
                 hint="check the network, then run the command again",
+                key=key,
+            )
+        case Trouble.UNTOLD:
+            return CompletionUntold(
+                f"{what}: {where} did not put the parts together, and its reason was not read",
+                hint="put it from a file, which can be sent again, to be told the reason",
                 key=key,
             )
         case Trouble.FOREIGN_KEY:

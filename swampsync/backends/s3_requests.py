@@ -63,7 +63,7 @@ class S3Requests:
         self._root = options.root
         self._credentials = credentials
         self._clients = S3Clients(options, credentials, read_file)
-        self._hook = on_request or _ignore
+        self.hook = on_request or _ignore
         # Becomes SHA256, for good, with the first put that the bucket refuses for want of it.
         self.checksum = options.checksum
         # Becomes true, for good, with the first 501 to `If-Match`, in whatever form the ETag was sent.
@@ -71,7 +71,7 @@ class S3Requests:
 
     def count(self, kind: RequestKind, *, sent: int = 0, received: int = 0) -> None:
         """Tell the hook of one request."""
-        self._hook(kind, sent, received)
+        self.hook(kind, sent, received)
 
     def ask(self, operation: Operation, key: str | None, call: Callable[[], T], *, kind: RequestKind | None) -> T:
         """Do a call of obstore; its failure is counted as `kind` and raised as one of our errors."""
@@ -117,7 +117,7 @@ class S3Requests:
             return found.meta, found.bytes().to_bytes()
 
         meta, body = self.ask(Operation.GET, key.text, fetch, kind=RequestKind.GET)
-        self._hook(RequestKind.GET, 0, len(body))
+        self.hook(RequestKind.GET, 0, len(body))
         return GetResult(self._describe(meta, key, Operation.GET), body)
 
     def get_range(self, key: ObjectKey, start: int, length: int) -> RangeChunks:
@@ -154,7 +154,7 @@ class S3Requests:
                 received += len(chunk)
                 yield chunk
         finally:
-            self._hook(RequestKind.GET, 0, received)
+            self.hook(RequestKind.GET, 0, received)
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object."""

@@ -84,6 +84,15 @@ def count_writes(size: int) -> int:
     return 1 if size < part_bytes else 2 + -(-size // part_bytes)
 
 
+def read_whole_parts(body: BinaryIO) -> Iterator[bytes]:
+    """Read a stream part by part, each whole; of an empty one there is one part."""
+    part_bytes = choose_part_bytes(_remaining(body))
+    part = _read(body, part_bytes)
+    yield part
+    while len(part) == part_bytes and (part := _read(body, part_bytes)):
+        yield part
+
+
 def _remaining(body: BinaryIO) -> int | None:
     if not body.seekable():
         return None

@@ -54,6 +54,7 @@ CODES: dict[str, tuple[int, type[SwampsyncError], str]] = {
     "OperationAborted": (409, Unavailable, "run the command again later"),
     "RequestTimeout": (400, Unavailable, "run the command again later"),
     "ServiceUnavailable": (400, Unavailable, "run the command again later"),
+    "UnknownError": (400, Unavailable, "run the command again later"),
     "AuthorizationHeaderMalformed": (400, ObjectStoreRefused, "get-bucket-location"),
     "IllegalLocationConstraintException": (400, ObjectStoreRefused, "get-bucket-location"),
     "PermanentRedirect": (400, ObjectStoreRefused, "get-bucket-location"),

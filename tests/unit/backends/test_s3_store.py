@@ -420,14 +420,7 @@ def test_etag_that_the_completion_does_not_tell_is_looked_up() -> None:
         assert store_at(server).put_stream(KEY, io.BytesIO(bytes(PART + 1))).etag == ETag("looked-up")
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        ("InternalError", Unavailable),
-        ("SlowDown", Throttled),
-        ("AccessDenied", ObjectStoreRefused),  # obstore tells the code of passing trouble only
-    ],
-)
+@pytest.mark.parametrize(("code", "error"), [("InternalError", Unavailable), ("SlowDown", Throttled)])
 def test_completion_that_fails_late_is_a_failure(code: str, error: type[SwampsyncError]) -> None:
     """A completion that is answered by 200 and an error in its body failed, and leaves no parts."""
     script = Multipart(complete=s3_error("200 OK", code))
