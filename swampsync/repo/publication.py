@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swampsync.errors import SyncIncomplete, printable
+from swampsync.backends.base import NotConnected
+from swampsync.errors import SwampsyncError, SyncIncomplete, printable
 
 if TYPE_CHECKING:
     from swampsync.sync.push import Pushed
@@ -88,3 +89,10 @@ def incomplete(failures: list[tuple[str, str]]) -> SyncIncomplete:
         failures=tuple(failures),
         hint="swamp datastore status",
     )
+
+
+def hint_after(problem: SwampsyncError) -> str:
+    """Say how what is pending gets published: as the problem itself says, where it knows."""
+    if isinstance(problem, NotConnected):
+        return "once it can be reached: swamp datastore sync"
+    return problem.hint or "swamp datastore sync"

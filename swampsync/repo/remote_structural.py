@@ -6,8 +6,10 @@ made for another state, and that a change wins over a removal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 
 from swampsync.artifacts.definitions import AUTO_DEFINITIONS
 from swampsync.artifacts.lifetimes import find_expiry, find_surplus
@@ -18,7 +20,7 @@ from swampsync.catalog.catalog import RowChange
 from swampsync.catalog.compaction import fold_log
 from swampsync.catalog.files import FileState
 from swampsync.catalog.rows import ArtifactKey
-from swampsync.errors import DataError, Unavailable
+from swampsync.errors import DataError, LeaseLost, SwampsyncError, Unavailable
 from swampsync.maintenance.gc import Doomed, GcPlan, GcResult, preview_gc
 from swampsync.maintenance.prune import PrunePlan, PruneResult, preview_prune
 from swampsync.maintenance.prune_bucket import plan_bucket_prune
@@ -28,6 +30,9 @@ from swampsync.sync.cataloguing import iterate_artifacts, metadata_of
 from swampsync.sync.push_plan import PushLimits, check_removals, count_published
 from swampsync.sync.reindexing import ReindexPlan, apply_reindex, plan_reindex, read_log_again
 from swampsync.sync.writers import find_writers
+
+if TYPE_CHECKING:
+    from swampsync.sync.taking_back import Published
 
 
 class RemoteStructural(Structural):
@@ -75,16 +80,41 @@ class RemoteStructural(Structural):
         if is_dry_run:
             return preview_gc(self.plan_gc())
         parts = self._parts
-        with self.locked("data gc") as held, parts.syncing.publishing(parts.namespace, is_confirmed=True):
+        with self._removing("data gc", kind="gc") as remove:
             plan = self._plan()
             require_allowed(plan.versions, max_delete)
-            syncer = parts.syncing.syncer_of(parts.namespace)
             for doomed in (*plan.expired, *plan.excess):
-                held.check()
-                syncer.record_removal(Model(doomed.type, doomed.model_id, ""), doomed.name, doomed.versions, kind="gc")
+                remove(Model(doomed.type, doomed.model_id, ""), doomed.name, doomed.versions)
         return GcResult(
             plan.expired, plan.versions_excess, 0, plan.size, (), fold_log(parts.catalog.database), is_dry_run=False
         )
+
+    @contextmanager
+    def _removing(self, command: str, *, kind: str) -> Iterator[Callable[[Model, str, Collection[int]], None]]:
+        """Hold the namespace, and publish what is removed in the block; nothing of it once the lock is lost."""
+        parts = self._parts
+        removed: list[Published] = []
+        with self.locked(command) as held:
+
+            def remove(model: Model, name: str, numbers: Collection[int]) -> None:
+                held.check()
+                syncer = parts.syncing.syncer_of(parts.namespace)
+                removed.extend(syncer.record_removal_for_now(model, name, numbers, kind=kind))
+
+            try:
+                with parts.syncing.publishing(parts.namespace, is_confirmed=True, check=held.check):
+                    yield remove
+            except LeaseLost:
+                # Whoever has the lock now has decided without knowing of these removals: no later sync brings them.
+                self._take_back(removed)
+                raise
+
+    def _take_back(self, removed: list[Published]) -> None:
+        parts = self._parts
+        try:
+            parts.syncing.syncer_of(parts.namespace).take_back(removed)
+        except SwampsyncError as error:
+            parts.on_notice(f"{len(removed)} removals stay recorded, and the next sync publishes them: {error.message}")
 
     # --- prune -------------------------------------------------------------------------------------
 
@@ -123,7 +153,7 @@ class RemoteStructural(Structural):
         if is_dry_run:
             return preview_prune(self.plan_prune())
         parts = self._parts
-        with self.locked("data prune") as held, parts.syncing.publishing(parts.namespace, is_confirmed=True):
+        with self._removing("data prune", kind="prune") as remove:
             plan = self._plan_prune()
             require_allowed(plan.versions, max_delete)
             syncer = parts.syncing.syncer_of(parts.namespace)
@@ -132,8 +162,7 @@ class RemoteStructural(Structural):
             for orphan in plan.models:
                 model = Model(orphan.type, orphan.model_id, orphan.model_name)
                 for artifact in orphan.artifacts:
-                    held.check()
-                    syncer.record_removal(model, artifact.name, artifact.versions, kind="prune")
+                    remove(model, artifact.name, artifact.versions)
         return preview_prune(plan)._replace(checkpoint=fold_log(parts.catalog.database), is_dry_run=False)
 
     # --- reindex -----------------------------------------------------------------------------------

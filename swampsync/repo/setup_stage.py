@@ -55,6 +55,7 @@ class Stage:
         self._parts.on_notice, self._parts.on_wait = target.on_notice, target.on_wait
         self._tally = tally
         self.on_upload: Callable[[], None] = _ignore
+        self._check: Callable[[], None] = _ignore
 
     @property
     def _syncer(self) -> Syncer:
@@ -65,7 +66,8 @@ class Stage:
         self._parts.close()
 
     def open(self, source: MoveSource, *, check: Callable[[], None]) -> CloneTarget:
-        """Look at the log, and make what takes data in."""
+        """Look at the log, and make what takes data in; `check` raises where that must stop: a lock was lost."""
+        self._check = check
         disk = self._parts.world.disk
         disk.makedirs(self._parts.layout.root)
         syncer = self._syncer
@@ -78,9 +80,11 @@ class Stage:
         if self._syncer.pending().is_empty():
             return
         limits = PushLimits(is_confirmed=True)
-        # A push checks before each upload that it takes note of.
-        pushed = self._parts.syncing.push(self._parts.namespace, limits, check=self.on_upload)
+        pushed = self._parts.syncing.push(self._parts.namespace, limits, progress=self._count_upload, check=self._check)
         self._tally.problems += pushed.failures
+
+    def _count_upload(self, _done: int, _total: int | None = None, _size: int | None = None, /) -> None:
+        self.on_upload()
 
     def _forget_vanished(self, source: MoveSource) -> None:
         """Take back what a killed run recorded and the source has no more: it was removed there since."""

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
-from swampsync.backends.base import NotConnected
-from swampsync.errors import LockError, SwampsyncError, SyncIncomplete, Unavailable
+from swampsync.artifacts.tree import no_check
+from swampsync.errors import LeaseLost, LockError, SwampsyncError, SyncIncomplete, Unavailable
 from swampsync.locks.clone_lock import CloneLock
 from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.late_pool import late_pool
 from swampsync.repo.membership import prove_membership
-from swampsync.repo.publication import Publication, report_failures, report_resolved
+from swampsync.repo.publication import Publication, hint_after, report_failures, report_resolved
 from swampsync.sync.cataloguing import ensure_catalogued
 from swampsync.sync.pending import Op, PendingWork
 from swampsync.sync.progress import Progress, no_stages, silent
@@ -190,7 +190,9 @@ class Syncing:
     # --- writing -----------------------------------------------------------------------------------
 
     @contextmanager
-    def publishing(self, namespace: Namespace, *, is_confirmed: bool = False) -> Iterator[Publication]:
+    def publishing(
+        self, namespace: Namespace, *, is_confirmed: bool = False, check: Callable[[], None] = no_check
+    ) -> Iterator[Publication]:
         """Pull before what is done in the block, and push after it.
 
         Where the bucket cannot be reached the block runs all the same: what it writes stays pending.
@@ -198,8 +200,10 @@ class Syncing:
         Args:
             namespace: Where the command writes.
             is_confirmed: Whether it was asked before anything is removed; what earlier commands removed is not meant.
+            check: Of the lock that this is done under; called after the block, and last before the commit is put.
 
         Raises:
+            LeaseLost: `check` says that the lock is lost; nothing was published, and what was recorded is pending.
             SyncIncomplete: What was written is safe and pending, but not published; the reason is told.
         """
         publication = Publication()
@@ -208,6 +212,7 @@ class Syncing:
         if not self.is_automatic:
             self._ensure_catalogued(namespace)
             yield publication
+            check()
             return
         problem: SwampsyncError | None = None
         try:
@@ -221,19 +226,22 @@ class Syncing:
         self._followed.add(namespace.name)
         before = self.pending_removals(namespace) if is_confirmed else set()
         yield publication
+        check()
         if problem is None:
             from swampsync.sync.push_plan import PushLimits
 
             try:
                 asked = self.pending_removals(namespace) - before if is_confirmed else ()
                 limits = PushLimits(asked=frozenset(asked))
-                publication.pushed = self.syncer_of(namespace).push(limits, check=self.deadline())
+                publication.pushed = self.syncer_of(namespace).push(limits, check=self.deadline(lock=check))
+            except LeaseLost:
+                raise
             except SwampsyncError as error:
                 problem = error
         if problem is not None:
             raise SyncIncomplete(
                 f"what was written is safe and pending, but was not published: {problem.message}",
-                hint=_hint_after(problem),
+                hint=hint_after(problem),
                 is_retryable=problem.is_retryable,
             ) from problem
         if publication.pushed is not None:
@@ -275,23 +283,17 @@ class Syncing:
         if path.startswith(f"{layout.root}/"):
             self.syncer_of(namespace).record_file(path[len(layout.root) + 1 :], kind=kind)
 
-    def deadline(self, seconds: float | None = None) -> Callable[[], None]:
-        """Make a check that raises when a direction of a sync takes too long."""
+    def deadline(self, seconds: float | None = None, *, lock: Callable[[], None] = no_check) -> Callable[[], None]:
+        """Make a check that raises when a direction of a sync takes too long, and whatever the check of a lock says."""
         clock = self._parts.world.clock
         allowed = self._parts.config.sync_timeout_ms / 1000 if seconds is None else seconds
         ends_at = clock.uptime() + allowed
 
         def check() -> None:
+            lock()
             if clock.uptime() > ends_at:
                 raise Unavailable(
                     f"the sync took longer than {allowed:g} s; what was done stays", hint="swamp datastore sync"
                 )
 
         return check
-
-
-def _hint_after(problem: SwampsyncError) -> str:
-    """Say how what is pending gets published: as the problem itself says, where it knows."""
-    if isinstance(problem, NotConnected):
-        return "once it can be reached: swamp datastore sync"
-    return problem.hint or "swamp datastore sync"

@@ -27,7 +27,7 @@ from swampsync.sync.pending import Op, PendingEntry, PendingWork
 from swampsync.sync.position import read_position
 from swampsync.sync.progress import Progress, silent
 from swampsync.sync.pull import Pulled
-from swampsync.sync.push_plan import PushLimits, PushPlan, check_limits, plan_push, sizes_of
+from swampsync.sync.push_plan import PushLimits, PushPlan, check_limits, kind_of, plan_push, sizes_of
 from swampsync.sync.resolving import Resolver
 from swampsync.sync.uploading import (
     STREAM_BYTES,
@@ -71,7 +71,10 @@ class Pushed:
 
 
 class Pusher:
-    """Publishes what is pending in one clone, whose lock the caller holds; `pushed` tells of a failed push too."""
+    """Publishes what is pending in one clone, whose lock the caller holds; `pushed` tells of a failed push too.
+
+    `check` is called while contents go up, and before each try to put the commit; it raises to stop there.
+    """
 
     def __init__(
         self, clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check, progress: Progress = silent
@@ -112,10 +115,10 @@ class Pusher:
         self._chosen = {entry.id for entry in plan.entries}
         if plan.entries:
             try:
-                self._publish(pulled, _kind_of(plan.entries))
+                self._publish(pulled, kind_of(plan.entries))
             except UploadsExpired:
                 # What was uploaded is abandoned; a second try takes new numbers and keys.
-                self._publish(pulled, _kind_of(plan.entries))
+                self._publish(pulled, kind_of(plan.entries))
         return self.pushed
 
     def _publish(self, pulled: Pulled, kind: str) -> None:
@@ -125,7 +128,7 @@ class Pusher:
         self._draft = make_draft(clone, entries, kind=kind)
         ages = [age for age in (age_of(clone, entry) for entry in entries) if age is not None]
         now = clone.clock.uptime()
-        appender = Appender(clone.log, clone.clock, clone.rng, clone.new_id, self._work.remember_sent)
+        appender = Appender(clone.log, clone.clock, clone.rng, clone.new_id, self._remember)
         appended = appender.append(
             self._draft,
             self._recheck,
@@ -134,6 +137,10 @@ class Pusher:
             uploaded_at=now - max([0.0, *ages]),
         )
         self._take_in(appended)
+
+    def _remember(self, *, seq: int, commit_id: str) -> None:
+        self._check()  # the last look whether the commit may be put
+        self._work.remember_sent(seq=seq, commit_id=commit_id)
 
     def _entries(self) -> list[PendingEntry]:
         return [entry for entry in self._work.entries() if entry.id in self._chosen]
@@ -292,8 +299,3 @@ class Pusher:
         self._chosen.discard(entry.id)
         self.pushed.failures.append((entry.path, reason))
         self._clone.state.dead_letters.record(self._clone.namespace, entry.path, error=reason)
-
-
-def _kind_of(entries: Sequence[PendingEntry]) -> str:
-    kinds = {entry.kind for entry in entries}
-    return kinds.pop() if len(kinds) == 1 else "push"

@@ -144,3 +144,9 @@ def check_removals(removals: int, published: int, limits: PushLimits) -> None:
             f"this push would remove {removals} of {published} versions and files, and {allowed} are allowed",
             hint=f"if that is meant: swamp datastore sync --yes, or --max-delete {removals}",
         )
+
+
+def kind_of(entries: Sequence[PendingEntry]) -> str:
+    """Name what a commit of entries is: the command that made all of them, or a push of several."""
+    kinds = {entry.kind for entry in entries}
+    return kinds.pop() if len(kinds) == 1 else "push"

@@ -94,8 +94,7 @@ class Restorer:
             return Restored(0, ())
         began = clone.clock.uptime()
         rows = list(self._put_again(items))
-        appender = Appender(clone.log, clone.clock, clone.rng, clone.new_id, self._work.remember_sent)
-        self._check()
+        appender = Appender(clone.log, clone.clock, clone.rng, clone.new_id, self._remember)
         appended = appender.append(
             self._draft(rows),
             self._recheck,
@@ -116,6 +115,11 @@ class Restorer:
         write_checkpoint_if_due(clone)
         paths = {row.path for row in clone.log.rows(ours.commit)}
         return Restored(ours.commit.seq, tuple(item for item in items if item.content.path in paths))
+
+    def _remember(self, *, seq: int, commit_id: str) -> None:
+        """Note a commit that is about to be put, after a last look whether it may be."""
+        self._check()
+        self._work.remember_sent(seq=seq, commit_id=commit_id)
 
     def _still_missing(self, wanted: Iterable[Undelete]) -> list[Undelete]:
         return [item for item in wanted if not self._now.exists(item.content.path)]

@@ -17,6 +17,7 @@ from swampsync.artifacts.metadata import Metadata
 from swampsync.artifacts.model import Model
 from swampsync.artifacts.tree import no_check
 from swampsync.catalog.files import FileRecord, FileState
+from swampsync.catalog.rows import ArtifactKey
 from swampsync.layout import Layout
 from swampsync.locks.clone_lock import CloneLock
 from swampsync.sync.clone import Clone
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from swampsync.sync.recording import Recorder
     from swampsync.sync.restoring import Restored
     from swampsync.sync.status import SyncStatus
+    from swampsync.sync.taking_back import Published
 
 # A push so soon after a pull begins where that ended: if somebody was faster, the log refuses and tells.
 FRESH_SECONDS: Final = 10.0
@@ -222,9 +224,31 @@ class Syncer:
     def record_removal(self, model: Model, name: str, numbers: Collection[int], *, kind: str) -> None:
         """Record that versions go, then remove what the copy holds of them."""
         with self._lock.hold():
-            self.recorder.removed(model, name, numbers, kind=kind)
-            for number in numbers:
-                self.copy.remove_version(Layout.version_path(model.type, model.id, name, number))
+            self._remove(model, name, numbers, kind=kind)
+
+    def _remove(self, model: Model, name: str, numbers: Collection[int], *, kind: str) -> None:
+        self.recorder.removed(model, name, numbers, kind=kind)
+        for number in numbers:
+            self.copy.remove_version(Layout.version_path(model.type, model.id, name, number))
+
+    def record_removal_for_now(
+        self, model: Model, name: str, numbers: Collection[int], *, kind: str
+    ) -> list[Published]:
+        """Record that versions go; return what `take_back` needs, should it turn out that they must not."""
+        from swampsync.sync.taking_back import find_published
+
+        with self._lock.hold():
+            key = ArtifactKey(self.clone.namespace, model.type, model.id, name)
+            published = find_published(self.clone, key, numbers)
+            self._remove(model, name, numbers, kind=kind)
+        return published
+
+    def take_back(self, removed: Sequence[Published]) -> int:
+        """Forget removals that were recorded and not published; return how many."""
+        from swampsync.sync.taking_back import take_back
+
+        with self._lock.hold():
+            return take_back(self.clone, removed)
 
     def record_file(self, path: str, *, kind: str) -> bool:
         """Record another file as it lies in the copy."""
