@@ -71,10 +71,7 @@ class Pushed:
 
 
 class Pusher:
-    """Publishes what is pending in one clone, whose lock the caller holds; `pushed` tells of a failed push too.
-
-    `check` is called while contents go up, and before each try to put the commit; it raises to stop there.
-    """
+    """Publishes what is pending in one clone, whose lock the caller holds; `pushed` tells of a failed push too."""
 
     def __init__(
         self, clone: Clone, copy: LocalCopy, *, check: Callable[[], None] = no_check, progress: Progress = silent
