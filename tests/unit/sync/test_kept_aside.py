@@ -14,6 +14,7 @@ from tests.unit.sync.conftest import MODEL, Desk
 
 CONFIRMED = PushLimits(is_confirmed=True)
 FILE = "outputs/report.txt"
+CONFIRMED = PushLimits(is_confirmed=True)
 
 
 def version_file(name: str, number: int, file: str = "raw") -> str:
@@ -30,14 +31,14 @@ def edit(desk: Desk, path: str, content: str, mode: WriteMode = WriteMode.TRUNCA
 def share(ann: Desk, bob: Desk, path: str = FILE) -> None:
     """Let both have a file, published by one."""
     ann.write_file(path, "first\n")
-    ann.push()
+    ann.push(CONFIRMED)
     bob.pull()
     assert bob.hydrate().failures == []
 
 
 def share_version(ann: Desk, bob: Desk, name: str = "state") -> None:
     ann.put(name, "first")
-    ann.push()
+    ann.push(CONFIRMED)
     bob.pull()
     assert bob.hydrate().failures == []
 
@@ -69,7 +70,7 @@ def test_an_edited_file_that_others_changed_is_kept(pair: tuple[Desk, Desk]) -> 
     share(ann, bob)
     edit(bob, FILE, "bob's own\n")
     ann.write_file(FILE, "second\n")
-    ann.push()
+    ann.push(CONFIRMED)
     assert told(bob, bob.pull()) == [(FILE, place(bob, FILE))]
     bob.hydrate()
     assert bob.copy.read(FILE) == b"second\n"
@@ -95,7 +96,7 @@ def test_a_second_edit_does_not_replace_the_first(pair: tuple[Desk, Desk]) -> No
     for number in (1, 2):
         edit(bob, FILE, f"edit {number}\n")
         ann.write_file(FILE, f"ann {number}\n")
-        ann.push()
+        ann.push(CONFIRMED)
         bob.pull()
         bob.hydrate()
     assert (aside(bob, FILE), aside(bob, f"{FILE}~2")) == ("edit 1\n", "edit 2\n")
@@ -144,7 +145,7 @@ def test_what_lies_where_content_comes_is_kept(pair: tuple[Desk, Desk]) -> None:
     ann, bob = pair
     ann.write_file(FILE, "ann's\n")
     ann.put("state", "ann's")
-    ann.push()
+    ann.push(CONFIRMED)
     bob.pull()
     for path in (FILE, version_file("state", 1), version_file("state", 1, "metadata.yaml")):
         bob.disk.makedirs(bob.copy.path(path).rpartition("/")[0])
@@ -212,7 +213,7 @@ def test_lines_added_by_hand_to_pending_work_are_kept(pair: tuple[Desk, Desk]) -
     ann.write_file(path, "ann\n")
     bob.write_file(path, "bob\n")
     edit(bob, path, "and by hand\n", WriteMode.APPEND)
-    ann.push()
+    ann.push(CONFIRMED)
     pulled = bob.pull()
     ((old, beside),) = [pair for applied in pulled.applied for pair in applied.resolved.kept_beside]
     assert (old, bob.copy.read(beside)) == (path, b"bob\n")
@@ -225,7 +226,7 @@ def test_bytes_added_by_hand_to_a_pending_version_are_not_cut_off(pair: tuple[De
     ann, _ = pair
     ann.put("state", "recorded")
     edit(ann, version_file("state", 1), " and more", WriteMode.APPEND)
-    ((path, reason),) = ann.push().failures
+    ((path, reason),) = ann.push(CONFIRMED).failures
     assert path == version_file("state", 1).removesuffix("/raw") or path == version_file("state", 1)
     assert "sync --scan" in reason
     assert ann.copy.read(version_file("state", 1)) == b"recorded and more"
@@ -237,7 +238,7 @@ def test_renumbering_keeps_an_edit_of_the_version_that_moves(pair: tuple[Desk, D
     ann.put("state", "ann's")
     bob.put("state", "bob's")
     edit(bob, version_file("state", 1, "notes.txt"), "read me", WriteMode.CREATE)
-    ann.push()
+    ann.push(CONFIRMED)
     pulled = bob.pull()
     notes = version_file("state", 1, "notes.txt")
     assert told(bob, pulled) == [(notes, place(bob, notes))]
