@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import botocore.session
 
 _EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "UnauthorizedException", "InvalidGrantException"}
+_WITHHELD: Final = {
+    "custom-process": "its `credential_process` gave no keys",
+    "container-role": "the container's service gave no keys",
+}
 
 
 def fetch_keys(profile: str | None, places: CredentialPlaces) -> S3Keys:
@@ -163,8 +167,12 @@ def _translate_core(error: Exception, profile: str) -> SwampsyncError:
         return Unavailable(f"{_said(error)}", hint="check the network, then run the command again")
     if isinstance(error, boto.ParamValidationError):
         return InvalidInput(_said(error))
+    said = _said(error)
+    if isinstance(error, boto.CredentialRetrievalError):
+        # botocore quotes what these two said, and that may be a secret; the hint shows it to the person who is asked.
+        said = _WITHHELD.get(str(error.kwargs.get("provider")), said)
     return AccessDenied(
-        f"credentials of profile `{profile}` cannot be had: {_said(error)}",
+        f"credentials of profile `{profile}` cannot be had: {said}",
         hint=f"aws sts get-caller-identity --profile {profile}",
     )
 

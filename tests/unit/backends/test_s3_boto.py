@@ -70,11 +70,19 @@ def test_process_is_run(config: Callable[[str], CredentialPlaces], tmp_path: Pat
     assert keys.expires_at.tzinfo is UTC
 
 
-def test_process_that_fails_denies_access(config: Callable[[str], CredentialPlaces]) -> None:
-    """A process that fails is an error that names the profile."""
-    places = config(f"[profile p]\ncredential_process = {sys.executable} -c 'raise SystemExit(1)'\n")
-    with pytest.raises(AccessDenied, match="profile `p`"):
+@pytest.mark.parametrize("stream", ["stderr", "stdout"])
+def test_process_that_fails_denies_access_and_is_not_quoted(
+    stream: str, config: Callable[[str], CredentialPlaces], tmp_path: Path
+) -> None:
+    """A process that fails is an error that names the profile, and shows nothing of what it wrote."""
+    script = tmp_path / "keys.py"
+    script.write_text(f"import sys\nprint('token=hunter2secret', file=sys.{stream})\nsys.exit(1)\n")
+    places = config(f"[profile p]\ncredential_process = {sys.executable} {script}\n")
+    with pytest.raises(AccessDenied) as caught:
         fetch_keys("p", places)
+    assert caught.value.message == "credentials of profile `p` cannot be had: its `credential_process` gave no keys"
+    assert caught.value.hint == "aws sts get-caller-identity --profile p"
+    assert "hunter2secret" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -148,6 +156,19 @@ def test_container_is_asked(config: Callable[[str], CredentialPlaces], monkeypat
         monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "let-me-in")
         assert fetch_keys(None, config("")) == EXPECTED
     assert server.requests[0].headers["authorization"] == "let-me-in"
+
+
+def test_container_that_gives_no_keys_is_not_quoted(
+    config: Callable[[str], CredentialPlaces], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a container's service answers instead of keys is not shown: it may be half of them."""
+    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.RETRY_ATTEMPTS", 1)
+    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    with ScriptedServer(lambda _: answer("200 OK", b'{"SecretAccessKey": "hunter2secret"')) as server:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.endpoint}/keys")
+        with pytest.raises(AccessDenied, match="the container's service gave no keys") as caught:
+            fetch_keys(None, config(""))
+    assert "hunter2secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_instance_is_asked(config: Callable[[str], CredentialPlaces], monkeypatch: pytest.MonkeyPatch) -> None:
