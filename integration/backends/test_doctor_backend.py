@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +13,11 @@ from swampsync.backends.s3_settings import ETagQuoting
 from swampsync.clock import SystemClock, spawn_daemon
 from swampsync.maintenance.doctor_backend import Thoroughness, probe
 from swampsync.maintenance.doctor_report import DoctorReport, Result
+from swampsync.maintenance.doctor_unused import UnusedConditions
 from swampsync.testing.s3_side_channel import S3Server
+
+# What each server does with conditions that nothing rests on.
+UNUSED = {"rgw": (Result.IGNORED, Result.IGNORED), "moto": (Result.KEPT, Result.KEPT)}
 
 
 def examine(server: S3Server, bucket: str, thoroughness: Thoroughness) -> DoctorReport:
@@ -28,6 +33,10 @@ def examine(server: S3Server, bucket: str, thoroughness: Thoroughness) -> Doctor
             quotings={q.value: store.with_quoting(q) for q in (ETagQuoting.QUOTED, ETagQuoting.BARE)},
             lifecycle_rules=admin.lifecycle_rules,
             protected_prefixes=("infra/_log/", "infra/data/"),
+            abort_uploads=lambda prefix: admin.abort_stale_uploads(
+                prefix, older_than=datetime.now(UTC) + timedelta(days=1)
+            ),
+            unused_conditions=UnusedConditions(admin.delete_if_match, admin.upload_if_absent),
         )
 
 
@@ -43,6 +52,17 @@ def test_server_that_keeps_its_promises_is_safe(
         assert results[name] is Result.KEPT, name
     if s3_server.name == "rgw":
         assert report.etag_quoting == "bare"
+    if thoroughness is Thoroughness.FULL:
+        multipart = report.find("multipart")
+        assert multipart is not None
+        assert multipart.consequence.endswith("leaves no parts when it breaks off")
+    asked = {results["conditional-delete"], results["conditional-completion"]}
+    if thoroughness is Thoroughness.QUICK:
+        assert asked == {Result.NOT_CHECKED}
+    elif s3_server.name in UNUSED:
+        assert (results["conditional-delete"], results["conditional-completion"]) == UNUSED[s3_server.name]
+    else:
+        assert asked <= {Result.KEPT, Result.IGNORED, Result.ABSENT}
     assert list(s3_server.store(s3_bucket, "team").list("infra/")) == []
 
 

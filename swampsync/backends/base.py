@@ -191,7 +191,8 @@ class ObjectStore(Protocol):
 
     Every method may raise, with the key in `error.key`: `AccessDenied` (`CredentialsExpired`), `Unavailable`
     (`Throttled`, `NotConnected`; also time-outs and broken connections), `BucketNotFound`, `ObjectStoreRefused`. After
-    `Unavailable` from a put nobody knows whether it was done. Methods may be called from many threads.
+    `Unavailable` from a put nobody knows whether it was done, unless it is `NotConnected`. Methods may be called from
+    many threads.
     """
 
     @property
@@ -250,13 +251,14 @@ class ObjectStore(Protocol):
             PreconditionFailed: `mode` is `IfMatch` and the object has another ETag, or is gone.
             InvalidInput: `mode` is not `Overwrite` and the body is above `MAX_CONDITIONAL_BYTES`.
             NotSupported: The store does not declare the ability that `mode` needs.
+            Conflict: The store cannot hold a key below another one (`a` and `a/b`), as a directory cannot.
         """
         ...
 
     def put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
         """Write a large object unconditionally, in parts and constant memory; visible whole or not at all.
 
-        A failed call leaves no parts behind, as far as the store can still be reached.
+        A failed call leaves no parts behind, as far as the store can still be reached. `Conflict` as of `put`.
         """
         ...
 

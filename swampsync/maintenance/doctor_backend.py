@@ -17,7 +17,7 @@ from swampsync.backends.base import ObjectStore, Overwrite
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
 from swampsync.clock import Clock, Spawner
 from swampsync.errors import SwampsyncError, Unavailable
-from swampsync.maintenance import doctor_bucket, doctor_conditions, doctor_reading
+from swampsync.maintenance import doctor_bucket, doctor_conditions, doctor_reading, doctor_unused
 from swampsync.maintenance.doctor_report import DoctorReport, Finding, Promise, Result
 from swampsync.maintenance.doctor_scratch import FULL, QUICK, Scratch, cleaned
 
@@ -46,6 +46,7 @@ def probe(
     protected_prefixes: tuple[str, ...] = (),
     versions: Callable[[], BucketVersions] | None = None,
     abort_uploads: Callable[[str], list[str]] | None = None,
+    unused_conditions: doctor_unused.UnusedConditions | None = None,
     on_check: Callable[[str], None] | None = None,
 ) -> DoctorReport:
     """Try every promise of a store.
@@ -65,6 +66,7 @@ def probe(
         protected_prefixes: Prefixes (`infra/_log/`, `infra/data/`) that no rule may expire.
         versions: Finds out whether the bucket keeps what is removed.
         abort_uploads: Removes the parts of uploads below a prefix that nobody has completed, and names their keys.
+        unused_conditions: Sends requests with conditions that nothing rests on, where there are such requests.
         on_check: Told the name of each check as it begins.
 
     Returns:
@@ -109,6 +111,12 @@ def probe(
         if versions is not None:
             run("removal", partial(doctor_bucket.check_removal, read_versions=versions), is_required=False)
         run("multipart", partial(doctor_bucket.check_multipart, abort_uploads=abort_uploads), is_required=False)
+        if unused_conditions is not None:
+            for name, check in (
+                ("conditional-delete", doctor_unused.check_conditional_delete),
+                ("conditional-completion", doctor_unused.check_conditional_completion),
+            ):
+                run(name, partial(check, conditions=unused_conditions), is_required=False)
         run("latency", doctor_reading.measure_latency, is_required=False)
         run("throughput", doctor_reading.measure_throughput, is_required=False)
     for error in left:

@@ -93,21 +93,25 @@ def check_multipart(scratch: Scratch, abort_uploads: Callable[[str], list[str]] 
     with store.open(fresh) as (_, chunks):
         if b"".join(chunks) != body:
             return Finding(Result.BROKEN, "what went up in parts comes back as something else: large content is lost")
-    left = _left_behind(scratch, abort_uploads)
-    if left:
-        return Finding(Result.BROKEN, f"parts of {left} that broke off were left behind; they cost money until removed")
-    return Finding(Result.KEPT, "an upload is visible whole or not at all, and leaves no parts when it breaks off")
+    return _judge_parts(scratch, abort_uploads)
 
 
-def _left_behind(scratch: Scratch, abort_uploads: Callable[[str], list[str]] | None) -> str:
-    """Count what the uploads of this probe left, and remove it."""
+def _judge_parts(scratch: Scratch, abort_uploads: Callable[[str], list[str]] | None) -> Finding:
+    """Look for what the uploads of this probe left, and remove it."""
+    whole = "an upload is visible whole or not at all"
+    unseen = f"{whole}; whether parts are left when it breaks off could not be looked at"
     if abort_uploads is None:
-        return ""
+        return Finding(Result.KEPT, unseen)
     try:
         count = len(abort_uploads(scratch.prefix))
-    except SwampsyncError:
-        return ""  # we may not look: then the bucket's owner has to
-    return f"{count} upload{'' if count == 1 else 's'}" if count else ""
+    except Unavailable:
+        raise
+    except SwampsyncError as error:
+        return Finding(Result.KEPT, f"{unseen}: {error}")
+    if count:
+        left = f"{count} upload{'' if count == 1 else 's'}"
+        return Finding(Result.BROKEN, f"parts of {left} that broke off were left behind; they cost money until removed")
+    return Finding(Result.KEPT, f"{whole}, and leaves no parts when it breaks off")
 
 
 def _exists(scratch: Scratch, key: ObjectKey) -> bool:

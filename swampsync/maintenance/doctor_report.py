@@ -15,6 +15,7 @@ class Result(Enum):
 
     KEPT = "kept"
     BROKEN = "broken"
+    IGNORED = "ignored"  # accepted and not honoured, but nothing of ours rests on it
     ABSENT = "absent"  # the store says that it cannot, and does not pretend
     UNKNOWN = "unknown"  # it could not be found out
     MEASURED = "measured"  # a figure, no promise

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from swampsync.backends.base import ObjectStore
+from swampsync.backends.base import ETag, ObjectStore
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
 from swampsync.backends.prefixed import Prefixed
 from swampsync.errors import SwampsyncError
 from swampsync.maintenance.doctor_backend import Thoroughness, probe
 from swampsync.maintenance.doctor_report import DoctorReport, Result
+from swampsync.maintenance.doctor_unused import UnusedConditions
 from swampsync.registry.access_policy import SCRATCH_DIRECTORY
 from swampsync.repo.parts import Parts
 
@@ -63,6 +64,14 @@ def probe_bucket(
             # Whatever the server's clock says: nobody else has uploads there.
             return admin.abort_stale_uploads(prefix, older_than=parts.world.clock.now() + _ANY_SKEW)
 
+    def delete_if_match(key: str, etag: ETag) -> None:
+        with bucket.administer() as admin:
+            admin.delete_if_match(key, etag)
+
+    def upload_if_absent(key: str, body: bytes) -> None:
+        with bucket.administer() as admin:
+            admin.upload_if_absent(key, body)
+
     store = Prefixed(bucket.plain, parts.namespace)
     scratch_prefix = layout.prefix_of(SCRATCH_DIRECTORY)
     report = probe(
@@ -77,6 +86,7 @@ def probe_bucket(
         protected_prefixes=tuple(layout.prefix_of(name) for name in (*_LOG_DIRECTORIES, *layout.subdirs)),
         versions=read_versions,
         abort_uploads=abort_uploads,
+        unused_conditions=UnusedConditions(delete_if_match, upload_if_absent),
         on_check=on_check,
     )
     now = parts.world.clock.now()

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
-from swampsync.backends.base import ObjectStore, RequestObserver
+from swampsync.backends.base import ETag, ObjectStore, RequestObserver
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
 from swampsync.backends.costs import TransferCosts
 from swampsync.backends.counting import RequestCounter
@@ -62,6 +62,14 @@ class BucketAdmin(Protocol):
 
     def abort_stale_uploads(self, prefix: str, *, older_than: datetime) -> list[str]:
         """Remove the parts of uploads below a prefix that were begun before a time and never completed."""
+        ...
+
+    def delete_if_match(self, key: str, etag: ETag) -> None:
+        """Ask for an object to be removed if it still has an ETag."""
+        ...
+
+    def upload_if_absent(self, key: str, body: bytes) -> None:
+        """Upload one part, and ask for it to become an object if there is none."""
         ...
 
 

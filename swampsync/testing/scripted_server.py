@@ -183,6 +183,8 @@ def read_request(connection: socket.socket, rest: bytes) -> tuple[Request, bytes
     method, target, _ = first.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     length = int(headers.get("content-length", "0"))
+    if length and headers.get("expect", "").lower() == "100-continue":
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")  # boto3 waits a second for it
     while len(rest) < length:
         more = connection.recv(_RECEIVE)
         if not more:

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from swampsync.backends.base import BucketNotFound, CredentialsExpired, ObjectStoreRefused, Throttled
+from swampsync.backends.base import (
+    BucketNotFound,
+    CredentialsExpired,
+    ETag,
+    NotSupported,
+    ObjectExists,
+    ObjectStoreRefused,
+    PreconditionFailed,
+    Throttled,
+)
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleEffect, LifecycleRule
 from swampsync.backends.s3_admin import S3Admin
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
-from swampsync.backends.s3_settings import S3Options
+from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.errors import AccessDenied, Conflict, SwampsyncError, Unavailable
 from swampsync.testing.scripted_server import End, Reply, Request, ScriptedServer, answer, s3_error
 
 KEYS = S3Keys("AKIAEXAMPLE", "hunter2secret", "token")
 
 
-def admin_of(server: ScriptedServer, prefix: str = "swamp") -> S3Admin:
-    options = S3Options(bucket="team-data", prefix=prefix, endpoint=server.endpoint, request_timeout_seconds=0.3)
+def admin_of(server: ScriptedServer, prefix: str = "swamp", **more: Any) -> S3Admin:
+    options = S3Options(
+        bucket="team-data", prefix=prefix, endpoint=server.endpoint, request_timeout_seconds=0.3, **more
+    )
     return S3Admin(options, StaticCredentials(KEYS))
 
 
@@ -213,3 +225,78 @@ def test_missing_bucket_is_told_by_a_listing_of_versions() -> None:
             list(admin.object_versions(""))
         with pytest.raises(BucketNotFound):
             admin.lifecycle_rules()
+
+
+# --- conditions that nothing rests on ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("quoting", "sent"), [(ETagQuoting.AUTO, '"e1"'), (ETagQuoting.QUOTED, '"e1"'), (ETagQuoting.BARE, "e1")]
+)
+def test_object_is_removed_by_its_etag(quoting: ETagQuoting, sent: str) -> None:
+    """The removal carries the ETag in the form that the server wants, below the prefix."""
+    with ScriptedServer(always(answer("204 No Content"))) as server, admin_of(server, etag_quoting=quoting) as admin:
+        admin.delete_if_match("infra/k", ETag("e1"))
+    request = server.requests[0]
+    assert (request.method, request.target) == ("DELETE", "/team-data/swamp/infra/k")
+    assert request.headers["if-match"] == sent
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (s3_error("412 Precondition Failed", "PreconditionFailed"), PreconditionFailed),
+        (s3_error("409 Conflict", "ConditionalRequestConflict"), PreconditionFailed),
+        (s3_error("501 Not Implemented", "NotImplemented"), NotSupported),
+        (s3_error("400 Bad Request", "InvalidArgument"), ObjectStoreRefused),
+        (s3_error("403 Forbidden", "AccessDenied"), AccessDenied),
+    ],
+)
+def test_refused_removal_is_classed(reply: Reply, error: type[SwampsyncError]) -> None:
+    """That the condition does not hold is told from that the server has none."""
+    with ScriptedServer(always(reply)) as server, admin_of(server) as admin, pytest.raises(SwampsyncError) as caught:
+        admin.delete_if_match("infra/k", ETag("e1"))
+    assert type(caught.value) is error
+    assert caught.value.key == "infra/k"
+
+
+def completing(reply: Reply) -> Callable[[Request], Reply]:
+    def script(request: Request) -> Reply:
+        if request.method == "POST" and "uploadId" in request.target:
+            return reply
+        if request.method == "POST":
+            return xml("<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>")
+        return answer("200 OK", ETag='"p1"') if request.method == "PUT" else answer("204 No Content")
+
+    return script
+
+
+def test_upload_is_completed_if_there_is_none() -> None:
+    """One part, and a completion with the condition; the encryption that is asked for is asked for here too."""
+    done = xml("<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>")
+    with ScriptedServer(completing(done)) as server, admin_of(server, sse="AES256") as admin:
+        admin.upload_if_absent("infra/k", b"body")
+    begin, part, end = server.requests
+    assert begin.headers["x-amz-server-side-encryption"] == "AES256"
+    assert (part.method, part.body) == ("PUT", b"body")
+    assert end.headers["if-none-match"] == "*"
+    assert b"<PartNumber>1</PartNumber>" in end.body
+    assert {r.target.partition("?")[0] for r in server.requests} == {"/team-data/swamp/infra/k"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (s3_error("412 Precondition Failed", "PreconditionFailed"), ObjectExists),
+        (s3_error("501 Not Implemented", "NotImplemented"), NotSupported),
+        (s3_error("500 Internal Server Error", "InternalError"), Unavailable),
+    ],
+)
+def test_refused_completion_leaves_no_parts(reply: Reply, error: type[SwampsyncError]) -> None:
+    """An upload that does not become an object is aborted, and the refusal comes out."""
+    with ScriptedServer(completing(reply)) as server, admin_of(server) as admin:
+        with pytest.raises(SwampsyncError) as caught:
+            admin.upload_if_absent("infra/k", b"body")
+        assert type(caught.value) is error
+        assert [r.method for r in server.requests] == ["POST", "PUT", "POST", "DELETE"]
+        assert "uploadId=u1" in server.requests[-1].target

@@ -77,20 +77,33 @@ def test_uploads_are_whole_or_not_there(kind: type[MemoryStore], result: Result,
 
 
 def test_parts_that_are_left_behind_are_counted_and_removed() -> None:
-    """What broken uploads leave costs money and no listing shows it; who may not look says nothing of it."""
+    """What broken uploads leave costs money and no listing shows it."""
     asked: list[str] = []
 
     def leave_two(prefix: str) -> list[str]:
         asked.append(prefix)
         return ["a", "b"]
 
-    def refuse(_prefix: str) -> list[str]:
-        raise AccessDenied("not yours")
-
     finding = check_multipart(scratch_of(Whole(ManualClock())), leave_two)
     assert (finding.result, asked) == (Result.BROKEN, ["infra/d/"])
     assert "parts of 2 uploads" in finding.consequence
-    assert check_multipart(scratch_of(Whole(ManualClock())), refuse).result is Result.KEPT
+    assert check_multipart(scratch_of(Whole(ManualClock())), lambda _: []) == Finding(
+        Result.KEPT, "an upload is visible whole or not at all, and leaves no parts when it breaks off"
+    )
+
+
+def test_parts_that_could_not_be_looked_for_are_not_said_to_be_gone() -> None:
+    """Who may not list uploads, or has nothing to ask, is told that nobody looked."""
+
+    def refuse(_prefix: str) -> list[str]:
+        raise AccessDenied("not yours")
+
+    said = (
+        "an upload is visible whole or not at all; whether parts are left when it breaks off could not be looked at{}"
+    )
+    refused = check_multipart(scratch_of(Whole(ManualClock())), refuse)
+    assert refused == Finding(Result.KEPT, said.format(": not yours"))
+    assert check_multipart(scratch_of(Whole(ManualClock())), None) == Finding(Result.KEPT, said.format(""))
 
 
 def test_quick_probe_uploads_nothing_large() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from swampsync.backends.base import BucketNotFound, ObjectStore, RequestObserver
+from swampsync.backends.base import BucketNotFound, Create, ETag, ObjectStore, PreconditionFailed, RequestObserver
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
 from swampsync.backends.counting import Counting
 from swampsync.backends.memory import MemoryStore
@@ -16,6 +16,7 @@ from swampsync.clock import SystemClock
 from swampsync.config.datastore import S3Settings
 from swampsync.config.settings import Flags, load_config
 from swampsync.disk import LocalDisk
+from swampsync.layout import ObjectKey
 from swampsync.repo.parts import Parts
 from swampsync.repo.remote import Bucket
 from swampsync.repo.world import World
@@ -85,7 +86,7 @@ class MemoryBuckets:
 
     @contextmanager
     def _administer(self, settings: S3Settings) -> Iterator[_Admin]:
-        yield _Admin(self, settings.bucket)
+        yield _Admin(self, settings.bucket, settings.prefix)
 
     def world(self) -> World:
         return World(open_bucket=self.open)
@@ -107,6 +108,7 @@ def write_settings(repo: Path, namespace: str) -> None:
 class _Admin:
     server: MemoryBuckets
     name: str
+    prefix: str
 
     def has_bucket(self) -> bool:
         return self.name in self.server.names
@@ -125,6 +127,15 @@ class _Admin:
         for key in stale:
             del self.server.uploads[key]
         return stale
+
+    def delete_if_match(self, key: str, etag: ETag) -> None:
+        store = self.server.store(self.name, self.prefix)
+        if store.head(ObjectKey(key)).etag != etag:
+            raise PreconditionFailed(f"object `{key}` is not what it was", key=key)
+        store.delete(ObjectKey(key))
+
+    def upload_if_absent(self, key: str, body: bytes) -> None:
+        self.server.store(self.name, self.prefix).put(ObjectKey(key), body, Create())
 
 
 def make_repo(path: Path, repo_id: str | None = "repo-1", more: str = "") -> Path:
