@@ -17,7 +17,7 @@ from swampsync.locks.directory_guard import DirectoryGuard
 from swampsync.locks.guard import HeldLocks
 from swampsync.locks.keeper import KeeperParts, LeaseKeeper
 from swampsync.locks.object_store import ObjectLeaseStore
-from swampsync.locks.parent import child_environment
+from swampsync.locks.parent import ParentLock, child_environment
 from swampsync.locks.status import LockState, ReleaseOutcome, break_lock, list_locks
 from swampsync.locks.timing import BUCKET_RETRY_BASE_SECONDS, BUCKET_RETRY_MAX_SECONDS
 
@@ -67,8 +67,9 @@ class BucketGuard:
         key = self._layout.structural_lock_key()
         if self._is_held_by_parent(key):
             # Our parent's children are on this machine: a lock in the copy keeps them out of each other's way.
+            passed = ParentLock(self._store, key, self._parts.parent, self._parts.processes)
             with self._copy.take_structural(command, self._keeper.make_waiting(wait_seconds)) as held:
-                yield held
+                yield HeldLocks(held.leases, (passed, *held.parents))
             return
         try:
             with self._keeper.acquire(key, command=command, wait_seconds=wait_seconds) as lease:

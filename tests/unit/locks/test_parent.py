@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from swampsync.backends.memory import MemoryStore
 from swampsync.errors import LeaseLost, LockHeld
 from swampsync.locks.bucket_guard import BucketGuard
 from swampsync.locks.guard import LockGuard
+from swampsync.locks.lease import Holder
 from swampsync.locks.parent import NONCE_VARIABLE, ParentHolder
 from swampsync.namespace import Namespace
 from tests.unit.locks.test_guard import INFRA, MODEL, NAMESPACES, World
@@ -151,15 +153,23 @@ def test_variables_of_a_child_keep_its_parents_nonces(world: World) -> None:
             assert nonces == [inner.leases[0].nonce, outer.leases[0].nonce]
 
 
-def test_child_in_a_bucket_passes_and_siblings_wait(world: World) -> None:
-    """In a bucket a lock in the clone's copy keeps the children of one parent apart."""
+def bucket_guards(world: World) -> Callable[..., BucketGuard]:
+    """Return what makes guards of one namespace in one bucket, each a child of those it is given."""
     bucket = MemoryStore(world.clock)
 
-    def guard(parent: LockGuard | None = None) -> BucketGuard:
-        variables = {} if parent is None else parent.child_environment()
-        parts = world.bench.parts(parent=ParentHolder.parse(variables))
+    def guard(*parents: LockGuard, holder: Holder | None = None) -> BucketGuard:
+        variables: dict[str, str] = {}
+        for parent in parents:
+            variables |= parent.child_environment()
+        parts = world.bench.parts(holder, parent=ParentHolder.parse(variables))
         return BucketGuard(world.layout(INFRA), world.disk, bucket, parts)
 
+    return guard
+
+
+def test_child_in_a_bucket_passes_and_siblings_wait(world: World) -> None:
+    """In a bucket a lock in the clone's copy keeps the children of one parent apart."""
+    guard = bucket_guards(world)
     parent = guard()
     with parent.structural_lock(command="exec"):
         with guard(parent).structural_lock(command="data gc", wait_seconds=0) as held:
@@ -171,3 +181,48 @@ def test_child_in_a_bucket_passes_and_siblings_wait(world: World) -> None:
         with pytest.raises(LockHeld), guard().structural_lock(command="data gc", wait_seconds=0):
             pass
     assert world.locks() == []
+
+
+def test_child_in_a_bucket_notices_that_its_parents_lock_was_broken(world: World) -> None:
+    """Broken or with another holder, the object is looked at before each write of the child."""
+    guard = bucket_guards(world)
+    parent, stranger = guard(), guard()
+    with parent.structural_lock(command="exec"):
+        child = guard(parent)
+        with child.structural_lock(command="data gc", wait_seconds=0) as held:
+            held.check()
+            assert parent.release().is_released
+            with pytest.raises(LeaseLost, match="taken over or removed"):
+                held.check()
+            with (
+                stranger.structural_lock(command="data gc", wait_seconds=0),
+                pytest.raises(LeaseLost, match="taken over or removed"),
+            ):
+                held.check()
+
+
+def test_child_in_a_bucket_notices_that_its_parent_has_ended(world: World) -> None:
+    """A parent that was killed has no lock any more, whatever the object says."""
+    guard = bucket_guards(world)
+    holder = world.bench.processes.start(2_000)
+    parent = guard(holder=holder)
+    with parent.structural_lock(command="exec"), guard(parent).structural_lock(command="data gc") as held:
+        held.check()
+        world.bench.processes.kill(holder)
+        with pytest.raises(LeaseLost, match="has ended"):
+            held.check()
+
+
+def test_childs_child_in_a_bucket_looks_at_both(world: World) -> None:
+    """The object of the first and the file of the second are looked at, whoever loses."""
+    guard = bucket_guards(world)
+    grandparent = guard()
+    with grandparent.structural_lock(command="exec"):
+        parent = guard(grandparent)
+        with parent.structural_lock(command="exec", wait_seconds=0):
+            child = guard(grandparent, parent)
+            with child.structural_lock(command="data gc", wait_seconds=0) as held:
+                held.check()
+                assert grandparent.release().is_released
+                with pytest.raises(LeaseLost, match="taken over or removed"):
+                    held.check()
