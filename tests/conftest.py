@@ -18,6 +18,7 @@ EXTENDED = frozenset(
     {
         "cli/test_dry_run.py",
         "cli/test_errors.py",
+        "cli/test_exec_lock.py",
         "cli/test_following.py",
         "cli/test_foreign_content.py",
         "cli/test_history.py",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, Final
 
 import typer
 
 from swampsync.cli.command import Cli, command
-from swampsync.errors import InvalidInput, NotFound, printable
+from swampsync.errors import InvalidInput, LeaseLost, NotFound, SwampsyncError, printable
 
+WATCH_SECONDS = 1.0
 _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -24,14 +27,53 @@ def exec_(
         bool, typer.Option("--lock", help="Hold the structural lock while the program runs; its swamp commands pass.")
     ] = False,
 ) -> int:
-    """Run a program with SWAMP_NAMESPACE, SWAMP_REPO_DIR and the lock holder's variables set."""
+    """Run a program with SWAMP_NAMESPACE, SWAMP_REPO_DIR and the lock holder's variables set.
+
+    With --lock it gets SIGTERM if the lock is lost, and the exit status is 75.
+    """
     if not program:
         raise InvalidInput("a program is missing", hint="swamp exec -- make deploy")
     with cli.repo() as repo:
         if lock:
-            with repo.structural.locked("exec"):
-                return _run(program, {**cli.environ, **repo.child_environment()})
+            with repo.structural.locked("exec") as held:
+                return _run_under_lock(program, {**cli.environ, **repo.child_environment()}, check=held.check)
         return _run(program, {**cli.environ, **repo.child_environment()})
+
+
+def _run_under_lock(program: list[str], environ: dict[str, str], *, check: Callable[[], None]) -> int:
+    """Run a program that somebody else's work must not meet: it is told to end as soon as the lock is lost.
+
+    Raises:
+        LeaseLost: The lock was lost while the program ran.
+    """
+    child, has_ended = _Child(), threading.Event()
+
+    def watch() -> None:
+        while not has_ended.wait(WATCH_SECONDS):
+            try:
+                check()
+            except LeaseLost:
+                child.tell(signal.SIGTERM)
+                return
+            except (OSError, SwampsyncError):
+                continue  # the lock cannot be looked at now; it is lost when its time is over
+
+    watcher = threading.Thread(target=watch, name="swampsync-exec", daemon=True)
+    watcher.start()
+    try:
+        status = _run(program, environ, child=child)
+    finally:
+        has_ended.set()
+        watcher.join(WATCH_SECONDS)
+    try:
+        check()
+    except LeaseLost as error:
+        raise LeaseLost(
+            f"{error.message}; `{printable(program[0])}` has ended with status {status}",
+            hint="others may have worked in the namespace meanwhile: look at what was done, then run it again",
+            key=error.key,
+        ) from None
+    return status
 
 
 class _Child:
@@ -58,6 +100,10 @@ class _Child:
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and _is_in_foreground():
             return  # the terminal has told the program too
+        self.tell(number)
+
+    def tell(self, number: int) -> None:
+        """Send the program a signal, as soon as it runs."""
         if self._process is None:
             self._early.append(number)
         else:
@@ -77,9 +123,9 @@ def _is_in_foreground() -> bool:
         os.close(terminal)
 
 
-def _run(program: list[str], environ: dict[str, str]) -> int:
+def _run(program: list[str], environ: dict[str, str], *, child: _Child | None = None) -> int:
     try:
-        status = _Child().run(program, environ)
+        status = (child or _Child()).run(program, environ)
     except FileNotFoundError:
         raise NotFound(f"no such program: `{printable(program[0])}`", key=program[0]) from None
     # A child killed by a signal is reported as shells do.
