@@ -61,6 +61,7 @@ EXTENDED = frozenset(
         "unit/backends/test_s3_completions.py",
         "unit/backends/test_s3_errors_wire.py",
         "unit/backends/test_s3_store.py",
+        "unit/locks/test_healing.py",
         "unit/log/test_maintenance_crashes.py",
         "unit/maintenance/test_doctor_backend.py",
         "unit/query/test_fuzz.py",

@@ -34,7 +34,7 @@ from swampsync.locks.lease import Lease, LockRecord, Sight
 from swampsync.locks.object_store import ObjectLeaseStore
 from swampsync.locks.process_table import LinuxProcessTable
 from swampsync.locks.store import LeaseStore
-from swampsync.locks.timing import BUCKET_RETRY_BASE_SECONDS, LockTiming
+from swampsync.locks.timing import LockTiming
 from swampsync.namespace import Namespace
 
 # Longer than a heartbeat: once in a hundred holds of every fourth worker, so that all of them together take seconds.
@@ -150,14 +150,14 @@ def work(settings: dict[str, object]) -> int:
     number = int(str(settings["number"]))
     rng = random.Random(int(str(settings["seed"])))
     clock = SkewedClock(float(str(settings["skew_seconds"])))
+    # The pauses are those of commands.
     timing = LockTiming(
         ttl_seconds=float(str(settings["ttl_seconds"])),
         heartbeat_seconds=float(str(settings["heartbeat_seconds"])),
         wait_seconds=120,
-        # In a bucket every look is a request that the holder's own wait behind: as often as commands look, not oftener.
-        retry_base_seconds=BUCKET_RETRY_BASE_SECONDS if "bucket" in settings else 0.005,
-        retry_max_seconds=0.3 if "bucket" in settings else 0.1,
     )
+    if "bucket" in settings:
+        timing = timing.in_bucket()
     host = str(settings["host"])
     processes = OtherHost(host) if host else LinuxProcessTable(LocalDisk())
     holder = make_holder("worker", pid=os.getpid(), processes=processes)

@@ -19,7 +19,6 @@ from swampsync.locks.keeper import KeeperParts, LeaseKeeper
 from swampsync.locks.object_store import ObjectLeaseStore
 from swampsync.locks.parent import ParentLock, child_environment
 from swampsync.locks.status import LockState, ReleaseOutcome, break_lock, list_locks
-from swampsync.locks.timing import BUCKET_RETRY_BASE_SECONDS, BUCKET_RETRY_MAX_SECONDS
 
 
 class BucketGuard:
@@ -38,12 +37,7 @@ class BucketGuard:
         self._copy = DirectoryGuard(layout, disk, parts)
         self._store = ObjectLeaseStore(store)
         self._is_weakness_told = False
-        timing = replace(
-            parts.timing,
-            retry_base_seconds=max(parts.timing.retry_base_seconds, BUCKET_RETRY_BASE_SECONDS),
-            retry_max_seconds=max(parts.timing.retry_max_seconds, BUCKET_RETRY_MAX_SECONDS),
-        )
-        self._keeper = LeaseKeeper(self._store, replace(parts, timing=timing))
+        self._keeper = LeaseKeeper(self._store, replace(parts, timing=parts.timing.in_bucket()))
         self._watcher = self._keeper.make_watcher()
 
     @property

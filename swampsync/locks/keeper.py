@@ -146,7 +146,7 @@ class LeaseKeeper:
                 sight = None
                 continue
             waiting.check_deadline(sight)
-            waiting.pause(sight, glance=self.store.glance)
+            waiting.pause(sight, glance=self.store.glance, time_left=watcher.find_time_left(sight))
 
     def is_ours(self, sight: Sight) -> bool:
         """Whether this thread holds the lock that was seen, or the parent process does and waits for us."""
@@ -192,7 +192,7 @@ class LeaseKeeper:
                 if lease is not None:
                     return lease, began
             waiting.check_deadline(sight)
-            waiting.pause(sight, glance=self.store.glance)
+            waiting.pause(sight, glance=self.store.glance, time_left=watcher.find_time_left(sight))
 
     def _restamp(self, record: LockRecord) -> LockRecord:
         now = format_timestamp(self.parts.clock.now())

@@ -106,6 +106,17 @@ class Watcher:
         self._watches[sight.key] = watch
         return judge(sight, watch, process=process, default_ttl_seconds=self._default_ttl_seconds)
 
+    def find_time_left(self, sight: Sight) -> float:
+        """Say in how many seconds a lock can be taken over if it stays as it was at the last look.
+
+        Infinite where it was not looked at, and where it could be taken over already but was not to be had.
+        """
+        watch = self._watches.get(sight.key)
+        if watch is None or watch.mark != sight.mark:
+            return inf
+        left = find_ttl(sight, self._default_ttl_seconds) - watch.seconds
+        return left if left > 0 else inf
+
     def forget(self, key: str) -> None:
         """Forget a lock that is no longer there."""
         self._watches.pop(key, None)

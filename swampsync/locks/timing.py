@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swampsync.errors import InvalidInput
 
@@ -39,6 +39,14 @@ class LockTiming:
         """After so much silence a holder declares itself lost: one and a half heartbeats before others may act."""
         return self.ttl_seconds - 1.5 * self.heartbeat_seconds
 
+    def in_bucket(self) -> LockTiming:
+        """Return the same with pauses in which a look is a request."""
+        return replace(
+            self,
+            retry_base_seconds=max(self.retry_base_seconds, BUCKET_RETRY_BASE_SECONDS),
+            retry_max_seconds=max(self.retry_max_seconds, BUCKET_RETRY_MAX_SECONDS),
+        )
+
     def find_wait_problem(self) -> str | None:
         """Say what is wrong with the time to wait, for a warning; `None` if it is fine."""
         if 0 < self.wait_seconds < self.ttl_seconds:
@@ -49,5 +57,7 @@ class LockTiming:
         return None
 
 
+# In a bucket each look is a request. What a holder did last is seen a pause late at most, and a TTL after that its lock
+# is taken, to the moment: so the longest pause is what healing may take beyond the TTL.
 BUCKET_RETRY_BASE_SECONDS = 0.1
-BUCKET_RETRY_MAX_SECONDS = 2.0
+BUCKET_RETRY_MAX_SECONDS = 0.75

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Final
 
 from swampsync.clock import Clock, parse_timestamp
@@ -112,20 +113,22 @@ class Waiting:
         message = f'Lock "{sight.key}" held by {who} — timed out after {round(waited * 1000)}ms'
         raise LockTimeout(message, hint=hint, key=sight.key)
 
-    def pause(self, sight: Sight, *, glance: Callable[[str], Hashable] = _no_glance) -> None:
+    def pause(self, sight: Sight, *, glance: Callable[[str], Hashable] = _no_glance, time_left: float = inf) -> None:
         """Say whom we wait for, if that was not said yet, and sleep until it is worth looking again.
 
         Args:
             sight: What was seen.
             glance: A look that costs next to nothing (`LeaseStore.glance`): while it shows that somebody has the lock,
                 a whole look can wait, though not for long.
+            time_left: In how many seconds the lock can be taken over if its holder stays silent: never slept past.
         """
         if sight.key not in self._told:
             self._told.add(sight.key)
             if self._on_wait is not None:
                 record = sight.record if isinstance(sight.record, LockRecord) else None
                 self._on_wait(LockWait(sight.key, record, find_age(record, self._clock.now())))
-        whole_look_at = self._clock.uptime() + _WHOLE_LOOK_SECONDS
+        now = self._clock.uptime()
+        whole_look_at, expires_at = now + _WHOLE_LOOK_SECONDS, now + time_left + _ROUNDING_SECONDS
         seen = glance(sight.key)
         base = self._timing.retry_base_seconds if seen is None else self._timing.glance_base_seconds
         if sight.nonce != self._nonce:
@@ -133,16 +136,16 @@ class Waiting:
             self._nonce = sight.nonce
             self._pause = base
         while True:
-            self._sleep()
-            now = None if seen is None else glance(sight.key)
-            if now is None or self._clock.uptime() >= whole_look_at or self._remaining() <= 0:
+            self._sleep(min(self._remaining(), expires_at - self._clock.uptime()))
+            glanced = None if seen is None else glance(sight.key)
+            if glanced is None or self._clock.uptime() >= min(whole_look_at, expires_at) or self._remaining() <= 0:
                 return
-            if now != seen:
-                seen, self._pause = now, base
+            if glanced != seen:
+                seen, self._pause = glanced, base
 
-    def _sleep(self) -> None:
+    def _sleep(self, longest: float) -> None:
         spread = 1 + self._rng.uniform(-_JITTER, _JITTER)
-        self._clock.sleep(max(0.0, min(self._pause * spread, self._remaining(), self._timing.retry_max_seconds)))
+        self._clock.sleep(max(0.0, min(self._pause * spread, longest, self._timing.retry_max_seconds)))
         self._pause = min(self._pause * 2, self._timing.retry_max_seconds)
 
     def _remaining(self) -> float:

@@ -83,7 +83,7 @@ def run_struck(swamp: Swamp, locked: Locked, *program: str, monkeypatch: pytest.
             strike()
 
     with monkeypatch.context() as patch:
-        patch.setattr(execute.subprocess, "Popen", Struck)
+        patch.setattr(subprocess, "Popen", Struck)
         return swamp(path, "exec", "--lock", "--json", "--", *program)
 
 
