@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -275,7 +276,8 @@ class FilesystemStore:
     def _require_root(self) -> None:
         stat = self._stat(self._root)
         if stat is None or stat.kind is Kind.FILE:
-            raise BucketNotFound(f"directory `{self._root}` does not exist", key=self._root)
+            hint = f"mount it if it is a share, else: mkdir -p {shlex.quote(self._root)}"
+            raise BucketNotFound(f"directory `{self._root}` does not exist", hint=hint, key=self._root)
 
     def _path(self, key: ObjectKey) -> str:
         if any(is_temporary_name(segment) for segment in key.text.split("/")):

@@ -34,9 +34,13 @@ def translate_os_error(error: OSError, key: str) -> SwampsyncError:
     """Turn what the operating system says about the file of `key` into a store's error."""
     reason = error.strerror or type(error).__name__
     if error.errno in _DENIED:
-        return AccessDenied(f"`{key}`: {reason}", key=key)
+        return AccessDenied(
+            f"`{key}`: {reason}", hint="check who owns the directory, and how it is mounted: ls -ld, mount", key=key
+        )
     if error.errno in _TEMPORARY:
-        return Unavailable(f"`{key}`: {reason}", key=key)
+        return Unavailable(
+            f"`{key}`: {reason}", hint="check the disk or share (df, mount), then run the command again", key=key
+        )
     if error.errno in _UNUSABLE_NAME:
         return InvalidInput(f"this file system cannot hold key `{key}`: {reason}", key=key)
     return ObjectStoreRefused(f"`{key}`: {reason}", key=key)

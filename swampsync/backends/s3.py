@@ -214,7 +214,9 @@ class S3Store:
         # Ceph answers the completion in a way that obstore finds no ETag in.
         etag = etag or self.head(key).etag
         if etag is None:
-            raise ObjectStoreRefused(f"{self._options.where} gives `{key}` no ETag", key=key.text)
+            raise ObjectStoreRefused(
+                f"{self._options.where} gives `{key}` no ETag", hint="swamp doctor backend", key=key.text
+            )
         return PutResult(etag)
 
     def _put_by_boto(self, key: ObjectKey, parts: Iterator[bytes]) -> ETag | None:

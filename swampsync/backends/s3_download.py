@@ -30,6 +30,8 @@ _RANGES_AT_A_TIME: Final = 6
 # Those that are put to their places take little memory; more of them cost CPU time and were no faster.
 _PLACED_AT_A_TIME: Final = 4
 
+_AGAIN: Final = "run the command again"
+
 
 @dataclass(frozen=True, slots=True)
 class RangeChunks:
@@ -223,8 +225,8 @@ def _check_first(first: GetResult) -> None:
 
 
 def _short(info: ObjectInfo, at: int) -> Unavailable:
-    return Unavailable(f"object `{info.key}` came short at {at}", key=info.key.text)
+    return Unavailable(f"object `{info.key}` came short at {at}", hint=_AGAIN, key=info.key.text)
 
 
 def _replaced(info: ObjectInfo) -> Unavailable:
-    return Unavailable(f"object `{info.key}` was replaced while it was read", key=info.key.text)
+    return Unavailable(f"object `{info.key}` was replaced while it was read", hint=_AGAIN, key=info.key.text)

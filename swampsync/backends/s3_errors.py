@@ -104,7 +104,7 @@ def _translate_status(answer: Answer, operation: Operation, key: str | None, opt
             hint=f"check that `{options.where}` is the address of an S3 server",
             key=key,
         )
-    return ObjectStoreRefused(what, key=key)
+    return ObjectStoreRefused(what, hint="find out what the server takes and what not: swamp doctor backend", key=key)
 
 
 def _explain_checksum(

@@ -108,8 +108,13 @@ def _keys_of_environment(environment: Mapping[str, str]) -> S3Keys | None:
     if not name and not secret:
         return None
     if not name or not secret:
-        missing = "AWS_SECRET_ACCESS_KEY" if name else "AWS_ACCESS_KEY_ID"
-        raise AccessDenied(f"only half of a pair of keys is in the environment: `{missing}` is not set")
+        present, missing = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
+        if not name:
+            present, missing = missing, present
+        raise AccessDenied(
+            f"only half of a pair of keys is in the environment: `{missing}` is not set",
+            hint=f"set it too, or take the keys of a profile: unset {present}",
+        )
     return S3Keys(
         name,
         secret,
@@ -124,7 +129,10 @@ def _keys_of_profile(profile: str, section: Mapping[str, str]) -> S3Keys | None:
         return None
     if not name or not secret:
         missing = "aws_secret_access_key" if name else "aws_access_key_id"
-        raise AccessDenied(f"profile `{profile}` holds half of a pair of keys: `{missing}` is missing")
+        raise AccessDenied(
+            f"profile `{profile}` holds half of a pair of keys: `{missing}` is missing",
+            hint=f"aws configure --profile {profile}",
+        )
     return S3Keys(name, secret, section.get("aws_session_token") or section.get("aws_security_token") or None)
 
 

@@ -156,6 +156,24 @@ class ListTests(ObjectStoreSuiteBase):
         assert seen == [f"k{n:05d}" for n in range(count)]
         assert len(_texts(store, "")) == count - (count + 9) // 10
 
+    def test_list_goes_on_while_objects_are_put(self, store: ObjectStore) -> None:
+        """What is put while a listing goes on may appear or not; what was there appears once, and all in order."""
+        count = min(self.page_counts)
+        before = [f"k{n:05d}" for n in range(count)]
+        self.raw_put_many(store, before, b"x")
+        seen, put = [], set[str]()
+        for info in store.list(""):
+            seen.append(info.key.text)
+            if info.key.text.endswith("50"):
+                for text in (f"a{info.key}", f"{info.key}+", f"z{info.key}"):
+                    if text not in put:
+                        put.add(text)
+                        store.put(key_of(text), b"new", Overwrite())
+            assert len(seen) <= 3 * count
+        assert seen == sorted(set(seen), key=str.encode)
+        assert [text for text in seen if text not in put] == before
+        assert set(_texts(store, "")) == put | set(before)
+
     # --- list_dirs ---------------------------------------------------------------------------------
 
     @pytest.mark.parametrize(
