@@ -75,13 +75,17 @@ class S3Clients:
         self.failures = (BaseError, FileNotFoundError)
         options = self._options
         endpoint = _endpoint(options)
-        # obstore also reads AWS_ variables; what is given here wins, so everything that matters is given.
+        # obstore also reads AWS_ variables; what is given here wins, so everything that matters is given. Encryption
+        # and checksums cannot be unset: the command takes their variables out of its environment (`cli/entry.py`).
         config: dict[str, Any] = {
             "region": options.region,
             "endpoint": endpoint,
             "aws_endpoint_url_s3": endpoint,
             "virtual_hosted_style_request": not options.uses_path_style,
             "skip_signature": options.anonymous,
+            "unsigned_payload": False,
+            "request_payer": False,
+            "s3_express": False,
             "conditional_put": "etag",
             "disable_bulk_delete": use is Use.SMALL,
         }

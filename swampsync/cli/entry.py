@@ -8,6 +8,15 @@ import sys
 
 from swampsync._version import __version__
 
+# obstore reads these by itself, and nothing given to it says "none of that" (the settings `sse…` and `checksum` do).
+_OBSTORES_OWN = (
+    "AWS_CHECKSUM_ALGORITHM",
+    "AWS_SERVER_SIDE_ENCRYPTION",
+    "AWS_SSE_BUCKET_KEY_ENABLED",
+    "AWS_SSE_CUSTOMER_KEY_BASE64",
+    "AWS_SSE_KMS_KEY_ID",
+)
+
 
 def main() -> None:
     """Run the command line of the process."""
@@ -19,6 +28,9 @@ def main() -> None:
         return
     # Imports make many objects that all stay; looking for cycles among them is a tenth of the start.
     gc.set_threshold(50_000, 20, 20)
+    for name in _OBSTORES_OWN:
+        # Here, where there are no threads yet: another one could be reading the environment.
+        os.environ.pop(name, None)
     from swampsync.cli.app import run
 
     status = run(arguments, os.environ)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import ipaddress
 import re
 import ssl
 import threading
@@ -16,10 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from swampsync.backends.base import (
     MAX_CONDITIONAL_BYTES,
@@ -45,6 +40,7 @@ from swampsync.disk import LocalDisk
 from swampsync.errors import AccessDenied, InvalidInput, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey
 from swampsync.testing.scripted_server import Reply, Request, ScriptedServer, answer, s3_error
+from tests.certificates import make_authority
 
 KEY = ObjectKey("a/b.json")
 KEYS = S3Keys("AKIAEXAMPLE", "secret", "token")
@@ -102,8 +98,13 @@ def test_environment_does_not_reach_the_store(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
     monkeypatch.setenv("AWS_REGION", "ap-south-1")
     monkeypatch.setenv("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true")
-    with ScriptedServer(always(served(b"x"))) as server:
-        store_at(server).get(KEY)
+    monkeypatch.setenv("AWS_UNSIGNED_PAYLOAD", "true")
+    monkeypatch.setenv("AWS_REQUEST_PAYER", "requester")
+    monkeypatch.setenv("AWS_S3_EXPRESS", "true")
+    with ScriptedServer(always(WRITTEN)) as server:
+        store_at(server).put(KEY, b"x", Create())
+    assert server.requests[0].headers["x-amz-content-sha256"] == hashlib.sha256(b"x").hexdigest()
+    assert "x-amz-request-payer" not in server.requests[0].headers
     assert "AKIAEXAMPLE" in server.requests[0].headers["authorization"]
     assert "/us-east-1/" in server.requests[0].headers["authorization"]
     assert server.requests[0].headers["x-amz-security-token"] == "token"
@@ -689,36 +690,7 @@ def test_requests_are_counted_with_their_bytes() -> None:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
-    """A certificate authority, and a server's context with a certificate by it for 127.0.0.1."""
-    directory = tmp_path_factory.mktemp("tls")
-    ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-
-    def certificate(name: str, key: ec.EllipticCurvePrivateKey, *, is_ca: bool) -> x509.Certificate:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")]))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
-            .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
-            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-        )
-        if not is_ca:
-            address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-            builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        return builder.sign(ca_key, hashes.SHA256())
-
-    pem = serialization.Encoding.PEM
-    (directory / "ca.pem").write_bytes(certificate("ca", ca_key, is_ca=True).public_bytes(pem))
-    (directory / "server.pem").write_bytes(
-        server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate("server", server_key, is_ca=False).public_bytes(pem)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(directory / "server.pem")
-    return directory / "ca.pem", context
+    return make_authority(tmp_path_factory.mktemp("tls"))
 
 
 def test_server_of_a_private_authority_is_trusted_by_its_file(authority: tuple[Path, ssl.SSLContext]) -> None:
