@@ -9,7 +9,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from swampsync.testing.listener import Listener, address_of
+from swampsync.testing.listener import Listener, Upstream
 
 # A client sends the head of a request at the beginning of a segment.
 _REQUEST = re.compile(rb"(?:GET|HEAD|PUT|POST|DELETE) \S+ HTTP/1\.1\r\n")
@@ -26,7 +26,9 @@ class CountingWire:
     """
 
     def __init__(self, endpoint: str) -> None:
-        self._server = address_of(endpoint)
+        self._server = Upstream.of(endpoint)
+        if self._server.tls is not None:
+            raise ValueError(f"what is encrypted cannot be counted: name an http endpoint instead of `{endpoint}`")
         self._listener = Listener()
         self.endpoint = self._listener.endpoint
         self._lock = threading.Lock()
@@ -54,7 +56,7 @@ class CountingWire:
             threading.Thread(target=self._connect, args=(client,), daemon=True).start()
 
     def _connect(self, client: socket.socket) -> None:
-        with client, socket.create_connection(self._server) as server:
+        with client, self._server.connect() as server:
             down = threading.Thread(target=self._pump, args=(server, client), kwargs={"is_up": False}, daemon=True)
             down.start()
             self._pump(client, server, is_up=True)

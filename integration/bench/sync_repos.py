@@ -78,8 +78,7 @@ def environment(server: S3Server, home: Path) -> dict[str, str]:
     """Make the environment of commands: keys in it, nothing else of this process's configuration."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SWAMP_", "AWS_", "S3_", "PYTHON"))}
     return kept | {
-        "AWS_ACCESS_KEY_ID": server.keys.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": server.keys.secret_access_key,
+        **server.key_variables(),
         "HOME": str(home),
         "SWAMP_HOME": str(home / "swamp"),
     }

@@ -34,12 +34,10 @@ class Member:
     prefix: str = PREFIX
 
     def __call__(self, *words: str, stdin: bytes | str = b"") -> Outcome:
-        keys = self.user.keys
         home = self.path.parent / f"home-{self.path.name}"
         home.mkdir(exist_ok=True)
         env = {
-            "AWS_ACCESS_KEY_ID": keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+            **self.user.key_variables(),
             "HOME": str(home),
             "SWAMP_HOME": str(home / "swamp"),
         }

@@ -73,8 +73,7 @@ def team(
 ) -> Team:
     """A place of its own for each test, in solo mode and in a namespace."""
     variables |= {
-        "AWS_ACCESS_KEY_ID": s3_server.keys.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": s3_server.keys.secret_access_key,
+        **s3_server.key_variables(),
         "AWS_REGION": s3_server.region,
         "HOME": str(tmp_path),
         "SWAMP_HOME": str(tmp_path / "swamp"),

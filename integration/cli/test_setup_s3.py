@@ -45,12 +45,10 @@ class Machine:
         return ["datastore", "setup", "s3", *place, "-n", namespace]
 
     def env(self, **more: str) -> dict[str, str]:
-        keys = self.server.keys
         return {
             **os.environ,
             "HOME": str(self.home),
-            "AWS_ACCESS_KEY_ID": keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+            **self.server.key_variables(),
             "AWS_REGION": self.server.region,
             **more,
         }

@@ -25,10 +25,8 @@ class Repo:
     swamp: Swamp
 
     def __call__(self, *words: str, stdin: bytes | str = b"") -> Outcome:
-        keys = self.server.keys
         env = {
-            "AWS_ACCESS_KEY_ID": keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+            **self.server.key_variables(),
             "HOME": str(self.path / "home"),
             "SWAMP_HOME": str(self.path / "home" / "swamp"),
         }

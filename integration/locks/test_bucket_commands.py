@@ -56,10 +56,8 @@ class Team:
 
     @property
     def env(self) -> dict[str, str]:
-        keys = self.server.keys
         return {
-            "AWS_ACCESS_KEY_ID": keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+            **self.server.key_variables(),
             "HOME": str(self.home),
             "SWAMP_HOME": str(self.home / "swamp"),
         }

@@ -131,8 +131,7 @@ class Team:
             **os.environ,
             "HOME": str(self.home),
             "SWAMP_HOME": str(self.home / "swamp"),
-            "AWS_ACCESS_KEY_ID": self.server.keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.server.keys.secret_access_key,
+            **self.server.key_variables(),
             "AWS_REGION": self.server.region,
         }
         path = self.home / repo

@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from swampsync.clock import Clock, Spawner, SystemClock, Thread, spawn_daemon
 from swampsync.testing.http_messages import Message, MessageReader
-from swampsync.testing.listener import Listener, address_of
+from swampsync.testing.listener import Listener, Upstream
 from swampsync.testing.scripted_server import reset
 
 _BUSY_BODY: Final = b"<Error><Code>SlowDown</Code><Message>by the wire's plan</Message></Error>"
@@ -115,8 +115,7 @@ class LossyWire:
     """The proxy; a context manager. Connections are kept alive on both sides as far as the plan lets them.
 
     Args:
-        host: The server's.
-        port: The server's.
+        server: Where requests go to.
         plan: Decides what happens to each request.
         delay_seconds: How late a delayed answer comes.
         clock: Waits for delays.
@@ -129,8 +128,7 @@ class LossyWire:
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        server: Upstream,
         plan: Plan,
         *,
         delay_seconds: float = 0.05,
@@ -138,7 +136,7 @@ class LossyWire:
         spawner: Spawner = spawn_daemon,
     ) -> None:
         self.sent: list[Sent] = []
-        self._server = (host, port)
+        self._server = server
         self._plan = plan
         self._delay_seconds = delay_seconds
         self._clock = clock or SystemClock()
@@ -153,8 +151,8 @@ class LossyWire:
 
     @classmethod
     def before(cls, endpoint: str, plan: Plan, *, delay_seconds: float = 0.05) -> LossyWire:
-        """Make a wire to `http://host:port`."""
-        return cls(*address_of(endpoint), plan, delay_seconds=delay_seconds)
+        """Make a wire to `http://host:port` or `https://host:port`; clients speak plain HTTP to it."""
+        return cls(Upstream.of(endpoint), plan, delay_seconds=delay_seconds)
 
     def __enter__(self) -> Self:
         self._threads.append(self._spawner(self._accept, name="wire-accept"))
@@ -166,7 +164,8 @@ class LossyWire:
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):  # it may be gone already
-                    connection.shutdown(socket.SHUT_RDWR)
+                    # Not its own way: an encrypted one would be taken apart under the thread that reads from it.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
         self._listener.close()
@@ -187,7 +186,7 @@ class LossyWire:
             pass  # one of the two went away, or the wire is closed
 
     def _connect(self) -> socket.socket:
-        return socket.create_connection(self._server, timeout=_CONNECT_SECONDS)
+        return self._server.connect(timeout_seconds=_CONNECT_SECONDS)
 
     @contextlib.contextmanager
     def _tracked(self, connection: socket.socket) -> Iterator[socket.socket]:

@@ -40,6 +40,11 @@ class S3Server:
     keys: S3Keys
     region: str = "us-east-1"
 
+    def key_variables(self) -> dict[str, str]:
+        """Make the variables by which a command finds the keys."""
+        found = {"AWS_ACCESS_KEY_ID": self.keys.access_key_id, "AWS_SECRET_ACCESS_KEY": self.keys.secret_access_key}
+        return found | ({"AWS_SESSION_TOKEN": self.keys.session_token} if self.keys.session_token else {})
+
     def client(self) -> Any:
         """Make a boto3 client; the caller closes it."""
         import boto3

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import random
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +20,10 @@ from swampsync.backends.s3_settings import S3Options
 from swampsync.disk import LocalDisk
 from swampsync.errors import Unavailable
 from swampsync.layout import ObjectKey
+from swampsync.testing.listener import Upstream
 from swampsync.testing.lossy_wire import Fault, ListedPlan, LossyWire, SeededPlan
 from swampsync.testing.scripted_server import End, Reply, Request, ScriptedServer, answer, s3_error
+from tests.certificates import make_authority
 
 KEY = ObjectKey("k")
 DATE = "Sat, 21 Nov 2026 10:00:00 GMT"
@@ -191,3 +195,54 @@ def test_server_that_is_gone_closes_the_connection() -> None:
         pass
     with LossyWire.before(server.endpoint, ListedPlan([])) as wire, pytest.raises(Unavailable):
         store_on(wire).get(KEY)
+
+
+def test_wire_speaks_tls_to_a_server_that_wants_it(tmp_path: Path) -> None:
+    """Clients speak plain HTTP to the wire, also where it stands before an https server; faults happen all the same."""
+    ca_file, context = make_authority(tmp_path)
+    trust = ssl.create_default_context(cafile=ca_file)
+    tiny = TinyS3()
+    with (
+        ScriptedServer(tiny, tls=context) as server,
+        LossyWire(Upstream.of(server.endpoint, tls=trust), ListedPlan([Fault.NONE, Fault.CUT])) as wire,
+    ):
+        store = store_on(wire)
+        store.put(KEY, b"body" * 100_000, Overwrite())
+        with pytest.raises(Unavailable):
+            store.get(KEY)
+        assert store.get(KEY).body == b"body" * 100_000
+    assert [sent.fault for sent in wire.sent] == [Fault.NONE, Fault.CUT, Fault.NONE]
+    assert len(server.requests) == 3
+
+
+def test_wire_does_not_speak_to_a_server_that_it_does_not_trust(tmp_path: Path) -> None:
+    """A certificate that nobody vouches for ends the connection before any request."""
+    with (
+        ScriptedServer(TinyS3(), tls=make_authority(tmp_path)[1]) as server,
+        LossyWire.before(server.endpoint, ListedPlan([])) as wire,
+        pytest.raises(Unavailable),
+    ):
+        store_on(wire).get(KEY)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "host", "port"),
+    [
+        ("https://minio.example.com:9000", "minio.example.com", 9000),
+        ("https://minio.example.com/", "minio.example.com", 443),
+        ("http://127.0.0.1", "127.0.0.1", 80),
+        ("http://[::1]:9000", "::1", 9000),
+    ],
+)
+def test_address_is_read_from_the_endpoint(endpoint: str, host: str, port: int) -> None:
+    """Host, port and whether to encrypt follow from the URL of the server."""
+    found = Upstream.of(endpoint)
+    assert (found.host, found.port, found.tls is not None) == (host, port, endpoint.startswith("https"))
+
+
+@pytest.mark.parametrize("endpoint", ["minio.example.com:9000", "ftp://a", "https://"])
+def test_endpoint_that_is_no_url_is_refused(endpoint: str) -> None:
+    """What is no http or https URL is said to be none."""
+    with pytest.raises(ValueError, match="no http or https URL"):
+        Upstream.of(endpoint)
