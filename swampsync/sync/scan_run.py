@@ -77,8 +77,8 @@ def run_scan(
                 _take(intake.take_file, finding.path, scanned)
         if takes_removals and not scanned.failures:
             scanned.adopted += intake.take_removals(plan.missing)
-    if not scanned.failures:
-        scanner.remember(began_at)
+        if not scanned.failures:
+            scanner.remember(began_at)
     return scanned
 
 
