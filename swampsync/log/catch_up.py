@@ -1,7 +1,9 @@
 """Catching up: from any position to the head of a log by the shorter way.
 
-Near the head that is the tail alone: one request if nothing is new. A new clone, one that is a thousand commits behind,
-and one whose log was replaced start over from the newest checkpoint that can be read; what reads one is imported there.
+Near the head, and where nothing was published yet, that is the tail alone: one request if nothing is new. A new clone,
+one that is a thousand commits behind, and one whose log was replaced start over from the newest checkpoint that can be
+read; what reads one is imported there. A new clone's listing of the log, if it was whole, serves for what comes behind
+the checkpoint too.
 """
 
 # ruff: noqa: PLC0415
@@ -12,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from swampsync.errors import DataError
 from swampsync.log.log import PAGE_KEYS, Log
-from swampsync.log.tail import BEGINNING, Freshness, Position, Tail, tail
+from swampsync.log.tail import BEGINNING, Freshness, Position, Tail, tail, tail_within
 
 if TYPE_CHECKING:
     from swampsync.log.checkpoint import LoadedCheckpoint
@@ -72,19 +75,28 @@ def catch_up(
         DataError: A commit is too large to be one.
         Unavailable: The listing does not show what a read finds.
     """
-    is_replaced = False
-    if position.seq > 0:
-        seen = tail(log, position, limit=page_keys)
-        if seen.freshness in {Freshness.NOTHING_NEW, Freshness.NEWER}:
-            return CatchUp(starts_over=False, is_replaced=False, checkpoint=None, tail=seen)
-        is_replaced = seen.freshness is Freshness.REPLACED
+    is_new = position.seq == 0
+    try:
+        first = tail(log, position, limit=page_keys)
+    except DataError:
+        if not is_new:
+            raise
+        first = Tail(log, Freshness.FAR_BEHIND, position, ())  # a checkpoint may lie behind what cannot be read
+    is_replaced = first.freshness is Freshness.REPLACED
+    if first.freshness is Freshness.NOTHING_NEW and is_new:
+        return CatchUp(starts_over=True, is_replaced=False, checkpoint=None, tail=first)
+    if not is_new and first.freshness in {Freshness.NOTHING_NEW, Freshness.NEWER}:
+        return CatchUp(starts_over=False, is_replaced=False, checkpoint=None, tail=first)
     from swampsync.log.checkpoint import readable_checkpoints
 
     after = 0 if is_replaced else position.seq
     for checkpoint in readable_checkpoints(log, after=after, at_most=at_most, on_read=on_read):
-        seen = tail(log, checkpoint.position, limit=None)
+        seen = tail_within(first, checkpoint.position) if is_new else None
+        seen = seen or tail(log, checkpoint.position, limit=None)
         if seen.freshness is not Freshness.REPLACED:
             return CatchUp(starts_over=True, is_replaced=is_replaced, checkpoint=checkpoint, tail=seen)
+    if is_new and first.freshness is Freshness.NEWER:
+        return CatchUp(starts_over=True, is_replaced=False, checkpoint=None, tail=first)
     start = BEGINNING if is_replaced else position
     seen = tail(log, start, limit=None)
     return CatchUp(starts_over=start.seq == 0, is_replaced=is_replaced, checkpoint=None, tail=seen)

@@ -108,7 +108,30 @@ def tail(log: Log, position: Position, *, limit: int | None = PAGE_KEYS) -> Tail
         Unavailable: The listing does not show what a read finds.
     """
     entries = log.list_commits(position.seq, limit=limit)
-    is_full = limit is not None and len(entries) >= limit
+    return _judge(log, position, entries, is_full=limit is not None and len(entries) >= limit)
+
+
+def tail_within(listed: Tail, position: Position) -> Tail | None:
+    """Look at a log from a position on, in a listing from the beginning that was made before; mostly no request.
+
+    Args:
+        listed: The tail of the beginning.
+        position: Of a commit.
+
+    Returns:
+        What `tail` gives; `None` if the listing ends before, or does not tell of the position.
+
+    Raises:
+        Unavailable: The listing does not show what a read finds.
+    """
+    entries = [entry for entry in listed.entries if entry.seq >= position.seq]
+    if listed.freshness is Freshness.FAR_BEHIND or not entries:
+        return None
+    return _judge(listed.log, position, entries, is_full=False)
+
+
+def _judge(log: Log, position: Position, entries: list[LogEntry], *, is_full: bool) -> Tail:
+    """Say what a listing that begins at a position tells."""
     if position.seq == 0:
         freshness = Freshness.FAR_BEHIND if is_full else Freshness.NEWER if entries else Freshness.NOTHING_NEW
         return Tail(log, freshness, position, tuple(entries))

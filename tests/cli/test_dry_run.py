@@ -187,6 +187,14 @@ def test_plan_looks_at_followed_namespaces(team: Team) -> None:
     assert app("datastore", "sync", "--dry-run").text.splitlines()[2] == "Namespace web: 0 commits"
 
 
+def test_empty_namespaces_are_one_request_each(team: Team) -> None:
+    """A log without a commit is one look: one's own, and one that is followed."""
+    app, _ = team.repo("app", "app"), team.repo("web", "web")
+    assert plan_and_sync(team, app)["requests"] == 1
+    app("namespace", "follow", "web").ok()
+    assert plan_and_sync(team, app)["requests"] == 2
+
+
 def test_plan_meets_what_somebody_else_left(team: Team, namespace: str) -> None:
     """A number that a push elsewhere claimed before it was cut off is not free, and the plan knows it."""
     ann, bob = (team.repo(name, namespace, "  autoSync: false\n") for name in ("ann", "bob"))

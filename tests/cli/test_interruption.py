@@ -13,7 +13,8 @@ import pytest
 
 from swampsync.cli.app import _leave
 from swampsync.cli.console import Console
-from swampsync.cli.interruption import SIGNALS, Interrupted, Interruption, interrupt
+from swampsync.cli.interruption import BURST_SECONDS, SIGNALS, Interrupted, Interruption
+from swampsync.testing.manual_clock import ManualClock
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Process:
     statuses: list[int] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
+    clock: ManualClock = field(default_factory=ManualClock)
+    seen: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # a signal, by the thread
 
     def leave(self, status: int) -> None:
         self.statuses.append(status)
@@ -33,8 +36,14 @@ class Process:
         self.threads[-1].start()
         return self.threads[-1]
 
+    def uptime(self) -> float:
+        now = self.clock.uptime()
+        if threading.current_thread() in self.threads:
+            self.seen.release()
+        return now
+
     def watched(self, patience_seconds: float) -> Interruption:
-        made = Interruption(self.leave, patience_seconds=patience_seconds, spawn=self.spawn)
+        made = Interruption(self.leave, patience_seconds=patience_seconds, spawn=self.spawn, uptime=self.uptime)
         made.handle()
         made.watch()
         made.watch()
@@ -62,12 +71,39 @@ def send(number: int) -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_second_signal_ends_the_process_at_once(process: Process, number: int) -> None:
-    """Whoever asks twice does not want to wait for the locks to be given back."""
+    """Whoever asks again does not want to wait for the locks to be given back."""
     interruption = process.watched(60)
     send(number)
+    assert process.seen.acquire(timeout=10)
+    process.clock.advance(BURST_SECONDS)
     send(number)
     assert process.left.wait(10)
     assert process.statuses == [128 + number]
+    interruption.end()
+
+
+@pytest.mark.parametrize("pause_seconds", [0, 0.003, 0.9 * BURST_SECONDS])
+def test_burst_of_signals_counts_as_one(process: Process, pause_seconds: float) -> None:
+    """What `timeout` sends to a process and to its group neither ends it nor interrupts the giving back."""
+    interruption = process.watched(60)
+    send(signal.SIGTERM)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        assert process.seen.acquire(timeout=10)
+        process.clock.advance(pause_seconds / 2)
+        signal.raise_signal(number)  # raises nothing
+    assert process.seen.acquire(timeout=10)
+    interruption.end()
+    process.threads[0].join(10)
+    assert process.statuses == []
+
+
+def test_signals_that_are_read_at_once_are_a_burst(process: Process) -> None:
+    """However late the thread gets to read: what came together is one request, and the process is ended for the one."""
+    interruption = process.watched(0.01)
+    for index in range(3):
+        send(signal.SIGTERM) if index == 0 else signal.raise_signal(signal.SIGTERM)
+    assert process.left.wait(10)
+    assert process.statuses == [143]
     interruption.end()
 
 
@@ -107,7 +143,7 @@ def test_ignored_signal_stays_ignored(process: Process) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     Interruption(process.leave).handle()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    assert signal.getsignal(signal.SIGTERM) is interrupt
+    send(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("is_json", [False, True], ids=["text", "json"])

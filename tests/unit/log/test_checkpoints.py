@@ -318,6 +318,60 @@ def test_clone_near_the_head_needs_no_checkpoint() -> None:
     assert (world.counter.snapshot() - before).requests == 1
 
 
+def test_new_clone_of_an_empty_log_makes_one_request() -> None:
+    """Where no commit is, no checkpoint is looked for."""
+    world = World()
+    before = world.counter.snapshot()
+    way = catch_up(world.log, BEGINNING)
+    assert (way.starts_over, way.checkpoint, way.tail.entries) == (True, None, ())
+    assert (world.counter.snapshot() - before).requests == 1
+
+
+def test_new_clone_takes_a_checkpoint_that_came_after_its_listing() -> None:
+    """A checkpoint of a commit that the listing does not have yet is used, with what really comes behind it."""
+    world = World()
+    writer = world.writer()
+    push_some(writer, 3)
+    published: list[int] = []
+
+    def publish(call: Call) -> Fault | None:
+        if call.method == "list" and "_checkpoints" in call.key and not published:
+            published.append(4)
+            push_some(writer, 3, first=4)
+            checkpointer(world).write(writer.position)
+            push_some(writer, 1, first=7)
+        return None
+
+    way = catch_up(replace(world.log, store=Faulty(world.log.store, publish)), BEGINNING)
+    assert way.checkpoint is not None
+    assert (way.checkpoint.position.seq, [entry.seq for entry in way.tail.entries]) == (6, [7])
+
+
+def test_new_clone_of_more_than_a_page_reads_it_all() -> None:
+    """A full page of keys is not the whole log: it is listed again from the checkpoint on, or from the beginning."""
+    world = World()
+    writer = world.writer()
+    push_some(writer, 12)
+    assert [entry.seq for entry in catch_up(world.log, BEGINNING, page_keys=10).tail.entries] == list(range(1, 13))
+    checkpointer(world).write(writer.position)
+    push_some(writer, 2, first=20)
+    assert [entry.seq for entry in catch_up(world.log, BEGINNING, page_keys=10).tail.entries] == [13, 14]
+
+
+def test_new_clone_does_not_stop_at_what_lies_before_the_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that cannot be one, before the checkpoint, is no concern of a clone that begins behind it."""
+    world = World()
+    writer = world.writer()
+    push_some(writer, 5)
+    checkpointer(world).write(writer.position)
+    world.memory.delete(world.log.layout.log_key(1))
+    world.memory.put(world.log.layout.log_key(1), b" " * 100_000, Create())
+    monkeypatch.setattr("swampsync.log.log.MAX_CONDITIONAL_BYTES", 50_000)
+    way = catch_up(world.log, BEGINNING)
+    assert way.checkpoint is not None
+    assert (way.checkpoint.position.seq, way.tail.entries) == (5, ())
+
+
 def test_clone_of_a_replaced_log_starts_over() -> None:
     """A log that is not the one we applied is read from its newest checkpoint on."""
     world = World()
