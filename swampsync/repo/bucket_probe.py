@@ -13,6 +13,7 @@ from swampsync.backends.base import ETag, ObjectStore
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleRule
 from swampsync.backends.prefixed import Prefixed
 from swampsync.errors import SwampsyncError
+from swampsync.layout import Layout
 from swampsync.maintenance.doctor_backend import Thoroughness, probe
 from swampsync.maintenance.doctor_report import DoctorReport, Result
 from swampsync.maintenance.doctor_unused import UnusedConditions
@@ -95,9 +96,16 @@ def probe_bucket(
     if thoroughness is Thoroughness.FULL:
         # Parts that killed uploads left cost money, and no listing shows them.
         with suppress(SwampsyncError), bucket.administer() as admin:
-            for prefix in (scratch_prefix, layout.prefix_of("data")):
+            for prefix in _prefixes_of_ours(layout):
                 admin.abort_stale_uploads(prefix, older_than=now - _UPLOAD_LEFT_BEHIND)
     return report
+
+
+def _prefixes_of_ours(layout: Layout) -> list[str]:
+    """Name what the namespace may have uploads below; in solo mode the root belongs to others too."""
+    if not layout.namespace.is_solo:
+        return [layout.prefix_of("")]
+    return [layout.prefix_of(name) for name in (SCRATCH_DIRECTORY, *layout.subdirs)]
 
 
 def _sweep(store: ObjectStore, scratch_prefix: str, *, now: datetime) -> None:

@@ -279,13 +279,17 @@ def test_scratch_of_a_killed_probe_is_swept_a_day_later(server: MemoryBuckets, r
     ]
 
 
+DEAD = ("data/dead", "outputs/dead", "logs/dead", "files/dead", ".swampsync-doctor/dead")
+
+
 @pytest.mark.holds("I4")
 def test_uploads_of_killed_commands_are_removed_by_the_full_probe(server: MemoryBuckets, repo: Path) -> None:
-    """Parts that a week-old upload left go; those of uploads under way, and of other namespaces, stay."""
+    """Parts that a week-old upload left go, wherever in the namespace; those under way and of others stay."""
     set_up(server, repo)
     now = SystemClock().now()
     old, young = now - timedelta(days=8), now - timedelta(days=6)
-    server.uploads = {"infra/data/dead": old, "infra/data/alive": young, "app/data/dead": old, "elsewhere": old}
+    kept = {"infra/data/alive": young, "infra/outputs/alive": young, "app/data/dead": old, "elsewhere": old}
+    server.uploads = {f"infra/{key}": old for key in DEAD} | kept
     parts = server.parts(repo)
     try:
         assert probe_bucket(parts, thoroughness=Thoroughness.QUICK).is_safe
@@ -293,7 +297,21 @@ def test_uploads_of_killed_commands_are_removed_by_the_full_probe(server: Memory
         assert probe_bucket(parts, thoroughness=Thoroughness.FULL).is_safe
     finally:
         parts.close()
-    assert set(server.uploads) == {"infra/data/alive", "app/data/dead", "elsewhere"}
+    assert server.uploads == kept
+
+
+def test_uploads_of_others_stay_where_the_root_is_shared(server: MemoryBuckets, repo: Path) -> None:
+    """In solo mode what was left in our own directories goes, and nothing beside them."""
+    set_up(server, repo, SOLO_ASKED)
+    old = SystemClock().now() - timedelta(days=8)
+    kept = {"app/data/dead": old, "elsewhere": old, "database/dead": old}
+    server.uploads = dict.fromkeys(DEAD, old) | kept
+    parts = server.parts(repo)
+    try:
+        probe_bucket(parts, thoroughness=Thoroughness.FULL)
+    finally:
+        parts.close()
+    assert server.uploads == kept
 
 
 # --- what is refused, and that nothing is written then -------------------------------------------------------------
