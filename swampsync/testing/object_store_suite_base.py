@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, Final, TypeVar
 
 from swampsync.backends.base import ObjectStore
@@ -66,7 +67,8 @@ class ObjectStoreSuiteBase(ABC):
     swap_race_workers: ClassVar[int] = 5
     swap_race_increments: ClassVar[int] = 20
     page_counts: ClassVar[tuple[int, ...]] = (1_001, 2_500)
-    stream_bytes: ClassVar[int] = 9 * 1024 * 1024  # more than one part of a multipart put
+    # More than one part of a multipart put, and more than one range of a large read.
+    stream_bytes: ClassVar[int] = 9 * 1024 * 1024
     max_read_bytes: ClassVar[int] = 64 * 1024 * 1024  # how much `put_stream` may ask of its body at once
     max_segment_bytes: ClassVar[int] = 1_024  # between two slashes
     has_key_under_key: ClassVar[bool] = True  # `a` and `a/b` at the same time
@@ -88,6 +90,11 @@ class ObjectStoreSuiteBase(ABC):
         """Write many objects behind the store's back; a slow server's suite may do it side by side."""
         for key in keys:
             self.raw_put(store, key, body)
+
+    @contextmanager
+    def raw_pinned(self, store: ObjectStore, key: str) -> Iterator[bool]:  # noqa: ARG002
+        """Make an object irremovable for a while, behind the store's back; yield whether that can be done here."""
+        yield False
 
     def race(self, count: int, act: Callable[[int], T]) -> list[T | BaseException]:
         """Call `act(0)` to `act(count - 1)` at the same moment, a thread each; return results or errors by number."""

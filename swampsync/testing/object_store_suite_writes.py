@@ -286,6 +286,20 @@ class WriteTests(ObjectStoreSuiteBase):
         assert store.delete_many([key_of(k) for k in ("a", "b/c", "absent", "d", "a")]) == {}
         assert self.raw_keys(store) == {"kept"}
 
+    def test_delete_many_returns_the_errors_of_what_stays(self, store: ObjectStore) -> None:
+        """`delete_many` removes what it can, and returns the error of each other key; of none where all can go."""
+        keys = ["a", "b/pinned", "b/x", "z"]
+        for key in keys:
+            self.raw_put(store, key, b"x")
+        with self.raw_pinned(store, "b/pinned") as is_pinned:
+            failures = store.delete_many([key_of(key) for key in keys])
+            expected = {"b/pinned"} if is_pinned else set()
+            assert {key.text for key in failures} == expected
+            assert self.raw_keys(store) == expected
+            assert all(error.key == key.text for key, error in failures.items())
+        assert store.delete_many([key_of(key) for key in keys]) == {}
+        assert self.raw_keys(store) == set()
+
     def test_delete_many_of_nothing_is_success(self, store: ObjectStore) -> None:
         """An empty sequence removes nothing."""
         self.raw_put(store, "kept", b"x")

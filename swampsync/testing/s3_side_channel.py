@@ -5,9 +5,11 @@ Another library than the store's own, so that a mistake in one is not hidden by 
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -114,3 +116,20 @@ class S3Suite(ObjectStoreSuite):
             for page in self.client.get_paginator(name).paginate(**where):
                 found |= {entry["Key"][len(store.options.root) :] for entry in page.get(field, [])}
         return found
+
+    @contextmanager
+    def raw_pinned(self, store: ObjectStore, key: str) -> Iterator[bool]:
+        """Forbid the removal of an object by the bucket's policy."""
+        place = self._place(store, key)
+        denied = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ["s3:DeleteObject"],
+            "Resource": [f"arn:aws:s3:::{place['Bucket']}/{place['Key']}"],
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+        self.client.put_bucket_policy(Bucket=place["Bucket"], Policy=policy)
+        try:
+            yield True
+        finally:
+            self.client.delete_bucket_policy(Bucket=place["Bucket"])

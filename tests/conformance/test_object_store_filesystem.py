@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,17 @@ from swampsync.backends.base import ObjectStore
 from swampsync.backends.filesystem import FilesystemStore
 from swampsync.disk import LocalDisk
 from swampsync.testing.object_store_suite import ObjectStoreSuite
+
+
+class PinningDisk(LocalDisk):
+    """A disk that does not let go of one file, as one that is mounted or immutable: root may remove any other."""
+
+    pinned: str | None = None
+
+    def unlink(self, path: str) -> None:
+        if path == self.pinned:
+            raise PermissionError(errno.EPERM, "Operation not permitted", path)
+        super().unlink(path)
 
 
 class TestFilesystemStore(ObjectStoreSuite):
@@ -25,7 +39,15 @@ class TestFilesystemStore(ObjectStoreSuite):
     @pytest.fixture
     def store(self, tmp_path: Path) -> FilesystemStore:
         ids = itertools.count()
-        return FilesystemStore(LocalDisk(), str(tmp_path), new_id=lambda: str(next(ids)))
+        return FilesystemStore(PinningDisk(), str(tmp_path), new_id=lambda: str(next(ids)))
+
+    @contextmanager
+    def raw_pinned(self, store: ObjectStore, key: str) -> Iterator[bool]:
+        assert isinstance(store, FilesystemStore)
+        assert isinstance(store._disk, PinningDisk)
+        store._disk.pinned = str(self._root(store) / key)
+        yield True
+        store._disk.pinned = None
 
     def raw_get(self, store: ObjectStore, key: str) -> bytes | None:
         path = self._root(store) / key

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from swampsync.backends.base import ObjectStore
+import pytest
+
+from swampsync.backends.base import ObjectInfo, ObjectStore
 from swampsync.backends.checks import digest_etag
 from swampsync.backends.memory import MemoryStore, _Object
+from swampsync.backends.s3_download import FIRST_BYTES
 from swampsync.clock import SystemClock
+from swampsync.errors import SwampsyncError
+from swampsync.layout import ObjectKey
 from swampsync.testing.liars import CheckThenWriter, CreateIgnorer, MatchIgnorer
 from swampsync.testing.object_store_suite import ObjectStoreSuite, run_suite
+from swampsync.testing.s3_side_channel import S3Suite
 
 
 class MemorySuite(ObjectStoreSuite):
@@ -104,3 +112,68 @@ def test_store_that_checks_and_then_writes_is_caught() -> None:
     assert "winners in round" in failures["test_swap_race_of_equal_bodies_has_exactly_one_winner"]
     assert "acknowledged increments were lost" in failures["test_swap_race_loses_no_increment"]
     assert "acknowledged increments were lost" in failures["test_swap_race_of_bare_counters_loses_no_increment"]
+
+
+class Mixing(MemoryStore):
+    """Reads large objects in ranges of whatever state is there by then, or puts them together wrongly."""
+
+    shift = 0
+
+    @contextmanager
+    def open(self, key: ObjectKey) -> Iterator[tuple[ObjectInfo, Iterator[bytes]]]:
+        info = self.head(key)
+        yield info, self._ranges(key, info.size)
+
+    def _ranges(self, key: ObjectKey, size: int) -> Iterator[bytes]:
+        for start in range(0, size, FIRST_BYTES):
+            body = self.get(key).body
+            yield body[start + self.shift if start else 0 :][: min(FIRST_BYTES, size - start)]
+
+
+class Shifting(Mixing):
+    """Loses a byte between two ranges."""
+
+    shift = 1
+
+
+class LargeSuite(MemorySuite):
+    """The suite with bodies as large as over a server."""
+
+    stream_bytes = S3Suite.stream_bytes
+
+
+def test_store_that_mixes_states_of_a_large_object_is_caught() -> None:
+    """The suite's large bodies are larger than the first range that `S3Store` reads."""
+    with pytest.raises(AssertionError):
+        LargeSuite().test_open_reads_one_state_while_the_object_is_replaced(Mixing(SystemClock()))
+
+
+def test_store_that_puts_ranges_together_wrongly_is_caught() -> None:
+    """The bytes of large bodies are compared."""
+    LargeSuite().test_open_streams_the_whole_object(Shifting(SystemClock()), size=1)
+    with pytest.raises(AssertionError):
+        LargeSuite().test_open_streams_the_whole_object(Shifting(SystemClock()), size=None)
+
+
+class Forgetful(MemoryStore):
+    """Keeps an object that it was to remove, and says nothing of it."""
+
+    pinned: str | None = None
+
+    def delete_many(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, SwampsyncError]:
+        return super().delete_many([key for key in keys if key.text != self.pinned])
+
+
+def test_store_that_keeps_errors_of_removals_to_itself_is_caught() -> None:
+    """What could not be removed must be told."""
+
+    class PinningSuite(MemorySuite):
+        @contextmanager
+        def raw_pinned(self, store: ObjectStore, key: str) -> Iterator[bool]:
+            assert isinstance(store, Forgetful)
+            store.pinned = key
+            yield True
+            store.pinned = None
+
+    with pytest.raises(AssertionError):
+        PinningSuite().test_delete_many_returns_the_errors_of_what_stays(Forgetful(SystemClock()))

@@ -649,7 +649,13 @@ def test_pages_are_followed_and_counted() -> None:
         assert [o.key.text for o in store.list("")] == first + second
         assert len(server.requests) == 2
         assert [kind for kind, _, _ in seen] == ["list", "list"]
-        assert next(iter(store.list(""))).key.text == "k0000"
+
+        asked = len(server.requests)
+        listing = iter(store.list(""))
+        assert [next(listing).key.text for _ in first] == first
+        assert len(server.requests) == asked + 1
+        assert next(listing).key.text == "k1000"
+        assert len(server.requests) == asked + 2
 
 
 def test_foreign_key_is_refused_by_name() -> None:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import pytest
 
-from swampsync.backends.base import Capabilities, GetResult, ObjectInfo, ObjectStore, PutMode, PutResult
+from swampsync.backends.base import Capabilities, Create, GetResult, ObjectInfo, ObjectStore, PutMode, PutResult
 from swampsync.backends.checks import digest_etag
 from swampsync.backends.counting import Counting, RequestCounter
 from swampsync.backends.memory import MemoryStore, _Object
@@ -19,7 +19,7 @@ from swampsync.backends.places import Places
 from swampsync.backends.prefixed import Prefixed
 from swampsync.backends.retrying import Retrying
 from swampsync.clock import SystemClock
-from swampsync.errors import SwampsyncError
+from swampsync.errors import AccessDenied, SwampsyncError
 from swampsync.layout import ObjectKey
 from swampsync.namespace import SOLO, Namespace
 from swampsync.testing.faulty_store import Fault, Faulty, RandomFaults
@@ -74,6 +74,8 @@ class Below:
 
     def delete_many(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, SwampsyncError]:
         failed = self._store.delete_many([self._full(key) for key in keys])
+        for error in failed.values():
+            error.key = (error.key or "").removeprefix(self._prefix)
         return {ObjectKey(key.text.removeprefix(self._prefix)): error for key, error in failed.items()}
 
     def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
@@ -99,6 +101,23 @@ class Below:
             raise
 
 
+class Pinning(MemoryStore):
+    """Does not remove one of its objects when many are to go, and tells how much of a listing was taken."""
+
+    pinned: str | None = None
+    listed = 0
+
+    def delete_many(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, SwampsyncError]:
+        stays = [key for key in keys if key.text == self.pinned]
+        failures = super().delete_many([key for key in keys if key not in stays])
+        return failures | {key: AccessDenied(f"cannot delete `{key}`", key=key.text) for key in stays}
+
+    def list(self, prefix: str, *, start: str | None = None) -> Iterator[ObjectInfo]:
+        for info in super().list(prefix, start=start):
+            self.listed += 1
+            yield info
+
+
 class WrappedSuite(ObjectStoreSuite):
     """The suite over a wrapper; the side channel is the memory store behind it.
 
@@ -114,7 +133,7 @@ class WrappedSuite(ObjectStoreSuite):
     stream_bytes = 100_000
 
     def __init__(self, prefix: str = "") -> None:
-        self.inner = MemoryStore(SystemClock())
+        self.inner = Pinning(SystemClock())
         self.prefix = prefix
 
     def raw_get(self, store: ObjectStore, key: str) -> bytes | None:
@@ -127,6 +146,12 @@ class WrappedSuite(ObjectStoreSuite):
     def raw_put_many(self, store: ObjectStore, keys: Sequence[str], body: bytes) -> None:
         self.inner._objects |= {self.prefix + k: _Object(body, digest_etag(body), SystemClock().now()) for k in keys}
         self.inner._order = sorted(self.inner._objects, key=str.encode)
+
+    @contextmanager
+    def raw_pinned(self, store: ObjectStore, key: str) -> Iterator[bool]:
+        self.inner.pinned = self.prefix + key
+        yield True
+        self.inner.pinned = None
 
     def raw_keys(self, store: ObjectStore) -> set[str]:
         assert all(key.startswith(self.prefix) for key in self.inner._objects)
@@ -161,7 +186,7 @@ def test_wrapper_conforms(wrap: Callable[[ObjectStore], ObjectStore]) -> None:
     suite = WrappedSuite()
 
     def make_store() -> ObjectStore:
-        suite.inner = MemoryStore(SystemClock())
+        suite.inner = Pinning(SystemClock())
         return wrap(suite.inner)
 
     failures = {name for name, errors in run_suite(suite, make_store).items() if errors}
@@ -192,7 +217,19 @@ def test_guard_conforms(namespace: Namespace, prefix: str) -> None:
     suite = WrappedSuite(prefix)
 
     def make_store() -> ObjectStore:
-        suite.inner = MemoryStore(SystemClock())
+        suite.inner = Pinning(SystemClock())
         return Below(Prefixed(suite.inner, namespace), prefix)
 
     assert {name: errors for name, errors in run_suite(suite, make_store).items() if errors} == {}
+
+
+@pytest.mark.parametrize("wrap", [*WRAPPERS.values(), lambda store: Prefixed(store, SOLO)], ids=[*WRAPPERS, "guard"])
+def test_wrapper_lists_lazily(wrap: Callable[[ObjectStore], ObjectStore]) -> None:
+    """A listing through the wrapper asks the store for no more objects than are taken from it."""
+    inner = Pinning(ManualClock())
+    for number in range(10):
+        inner.put(ObjectKey(f"data/{number}"), b"", Create())
+    listing = iter(wrap(inner).list("data/"))
+    assert inner.listed == 0
+    assert [next(listing).key.text for _ in range(3)] == ["data/0", "data/1", "data/2"]
+    assert inner.listed <= 4
