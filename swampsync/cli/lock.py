@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from swampsync.repo import Repo
 
 WATCH_SECONDS = 2.0
+_OTHERS = {"definition": " [creating a definition]", "child": " [child of the structural lock's holder]"}
 
 
 @command
@@ -56,7 +57,7 @@ def _show(console: Console, repo: Repo) -> None:
         console.line("Lock Status: no lock held")
         return
     for state in states:
-        scope = f" [{state.scope}]" if state.scope else ""
+        scope = f" [{state.scope}]" if state.scope else _OTHERS.get(state.guarded, "")
         console.line(printable(f"Lock Status: {state.state}{scope}"))
         for label, value in _lines(state, backend):
             console.line(printable(f"  {label + ':':<11}{value}"))
@@ -101,6 +102,8 @@ def lock_document(state: Any) -> dict[str, Any]:
     document: dict[str, Any] = {"key": state.key, "state": state.state}
     if state.scope:
         document["lockScope"] = state.scope
+    elif state.guarded in _OTHERS:
+        document["guarded"] = str(state.guarded)
     if state.record is not None:
         document["info"] = record_document(state.record)
         document["pidAlive"] = state.is_alive
@@ -137,13 +140,19 @@ def release(
     model: Annotated[
         str | None, typer.Option("--model", metavar="TYPE/ID", help="Release a model's lock instead.")
     ] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Release the lock that status or an error names so.")] = None,
 ) -> int:
-    """Release a lock whose holder cannot; refused if the holder has changed."""
+    """Release a lock whose holder cannot; refused if the holder has changed.
+
+    With --nonce it is found by that among all that status shows; --force alone means the structural lock.
+    """
     nonce = nonce or None  # an empty variable of a script names no lock, least of all a torn one
     if not force and nonce is None:
         raise InvalidInput(
             "a lock is released by its nonce or by force", hint="swamp datastore lock status, then --nonce N or --force"
         )
+    if model is not None and key is not None:
+        raise InvalidInput("a lock is named by its model or by its key", hint="leave --model or --key out")
     target: tuple[str, str] | None = None
     if model is not None:
         model_type, slash, model_id = model.rpartition("/")
@@ -151,7 +160,7 @@ def release(
             raise InvalidInput(f"`{model}` is not of the form TYPE/ID", hint="swamp datastore lock status")
         target = (model_type, model_id)
     with cli.repo() as repo:
-        outcome = repo.locks.release(target, nonce=nonce)
+        outcome = repo.locks.release(target, key=key or None, nonce=nonce)
     if cli.console.is_json:
         document: dict[str, Any] = {"released": outcome.is_released}
         if outcome.reason:

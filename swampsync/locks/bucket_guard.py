@@ -14,6 +14,7 @@ from swampsync.backends.base import ObjectStore
 from swampsync.disk import Disk
 from swampsync.layout import Layout
 from swampsync.locks.directory_guard import DirectoryGuard
+from swampsync.locks.found_locks import FoundLock, Guarded, is_structural_key
 from swampsync.locks.guard import HeldLocks
 from swampsync.locks.keeper import KeeperParts, LeaseKeeper
 from swampsync.locks.object_store import ObjectLeaseStore
@@ -87,19 +88,36 @@ class BucketGuard:
             yield held
 
     def status(self) -> list[LockState]:
-        """Look at the locks that somebody has: models of this clone, then the structural one in the bucket."""
+        """Look at the locks that somebody has: those of this clone, then the structural one in the bucket."""
         key = self._layout.structural_lock_key()
         parts = self._parts
         structural = list_locks(
-            self._store, [(key, "", key)], processes=parts.processes, clock=parts.clock, watcher=self._watcher
+            self._store,
+            [FoundLock(key, key, Guarded.STRUCTURAL)],
+            processes=parts.processes,
+            clock=parts.clock,
+            watcher=self._watcher,
         )
-        return [state for state in self._copy.status() if state.scope] + structural
+        return [self._name_in_copy(state) for state in self._copy.status()] + structural
 
-    def release(self, model: tuple[str, str] | None = None, *, nonce: str | None = None) -> ReleaseOutcome:
+    def _name_in_copy(self, state: LockState) -> LockState:
+        if state.guarded not in {Guarded.STRUCTURAL, Guarded.CHILD}:
+            return state
+        # What is structural in the copy is for children of the holder; the bucket's lock has the short name.
+        return replace(state, key=self._layout.lock_path(state.key), guarded=Guarded.CHILD)
+
+    def release(
+        self, model: tuple[str, str] | None = None, *, key: str | None = None, nonce: str | None = None
+    ) -> ReleaseOutcome:
         """Break a lock."""
+        if key is not None and not is_structural_key(key):
+            return self._copy.release(key=key, nonce=nonce)
         if model is not None:
             return self._copy.release(model, nonce=nonce)
-        return break_lock(self._store, self._layout.structural_lock_key(), nonce=nonce)
+        path = None if key is not None or nonce is None else self._copy.find_by_nonce(nonce)
+        if path is not None:
+            return self._copy.release(key=path, nonce=nonce)
+        return break_lock(self._store, key or self._layout.structural_lock_key(), nonce=nonce)
 
     def child_environment(self) -> dict[str, str]:
         """Return the variables for a child."""

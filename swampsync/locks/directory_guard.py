@@ -21,17 +21,17 @@ from swampsync.disk import Disk
 from swampsync.errors import LockHeld
 from swampsync.layout import Layout
 from swampsync.locks.directory import DirectoryLeaseStore
+from swampsync.locks.found_locks import CHILD_SUFFIX, find_lock_path, find_locks
 from swampsync.locks.guard import HeldLocks
 from swampsync.locks.keeper import KeeperParts, LeaseKeeper
 from swampsync.locks.kept import KeptLease
 from swampsync.locks.model_walk import find_model_locks, walk_model_directories
 from swampsync.locks.parent import ParentLock, child_environment
-from swampsync.locks.status import LockState, ReleaseOutcome, break_lock, list_locks
+from swampsync.locks.status import LockState, ReleaseOutcome, break_lock, find_by_nonce, list_locks
 from swampsync.locks.waiting import Waiting
 
 DEFINITION_TTL_SECONDS: Final = 5.0
 DEFINITION_WAIT_SECONDS: Final = 10.0
-_CHILD_SUFFIX: Final = ".child"  # swamp, which looks for names that end in `.lock`, does not see it
 
 
 class DirectoryGuard:
@@ -111,22 +111,25 @@ class DirectoryGuard:
 
     def status(self) -> list[LockState]:
         """Look at the locks that somebody has."""
-        locks = [
-            (posixpath.relpath(path, self._layout.base), scope, path)
-            for scope, path in sorted(find_model_locks(self._disk, self._data_path()))
-        ]
-        structural = self._structural_path()
-        while self._store.inspect(structural) is not None:
-            locks.append((posixpath.relpath(structural, self._layout.base), "", structural))
-            structural += _CHILD_SUFFIX
-        return list_locks(
-            self._store, locks, processes=self._parts.processes, clock=self._parts.clock, watcher=self._watcher
-        )
+        parts = self._parts
+        locks = find_locks(self._disk, self._layout)
+        return list_locks(self._store, locks, processes=parts.processes, clock=parts.clock, watcher=self._watcher)
 
-    def release(self, model: tuple[str, str] | None = None, *, nonce: str | None = None) -> ReleaseOutcome:
+    def release(
+        self, model: tuple[str, str] | None = None, *, key: str | None = None, nonce: str | None = None
+    ) -> ReleaseOutcome:
         """Break a lock."""
         path = self._structural_path() if model is None else self._model_path(model)
+        if key is not None:
+            path = find_lock_path(self._layout, key)
+        elif model is None and nonce is not None:
+            path = self.find_by_nonce(nonce) or path
         return break_lock(self._store, path, nonce=nonce)
+
+    def find_by_nonce(self, nonce: str) -> str | None:
+        """Find the path of the lock that has a nonce, whatever it guards."""
+        found = find_by_nonce(self._store, find_locks(self._disk, self._layout), nonce)
+        return None if found is None else found.path
 
     def child_environment(self) -> dict[str, str]:
         """Return the variables for a child."""
@@ -160,7 +163,7 @@ class DirectoryGuard:
             sight = self._store.inspect(paths[-1])
             if sight is None or not self._keeper.is_parents(sight):
                 return paths
-            paths.append(paths[-1] + _CHILD_SUFFIX)
+            paths.append(paths[-1] + CHILD_SUFFIX)
 
     def _model_path(self, model: tuple[str, str]) -> str:
         return self._layout.lock_path(self._layout.model_lock_key(*model))

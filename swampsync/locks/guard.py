@@ -68,11 +68,23 @@ class LockGuard(Protocol):
         ...
 
     def status(self) -> list[LockState]:
-        """Look at the locks that somebody has: models first, the structural lock last."""
+        """Look at the locks that somebody has: models first, then definitions, the structural lock, its children's."""
         ...
 
-    def release(self, model: tuple[str, str] | None = None, *, nonce: str | None = None) -> ReleaseOutcome:
-        """Break a model's lock, or the structural one; refused if `nonce` is given and the holder has changed."""
+    def release(
+        self, model: tuple[str, str] | None = None, *, key: str | None = None, nonce: str | None = None
+    ) -> ReleaseOutcome:
+        """Break a lock, whoever has it.
+
+        Args:
+            model: Break this model's; without any of the three the structural one.
+            key: Break the one that `status` or an error names so, also one of another namespace.
+            nonce: Refuse if the holder has changed; without a model and a key, of all that `status` shows the one that
+                has it.
+
+        Raises:
+            InvalidInput: `key` names no lock of this datastore.
+        """
         ...
 
     def child_environment(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from swampsync.clock import Clock
+from swampsync.locks.found_locks import FoundLock, Guarded
 from swampsync.locks.identity import ProcessState, ProcessTable, find_process_state
 from swampsync.locks.lease import LockRecord, Sight
 from swampsync.locks.staleness import Standing, Watcher
@@ -24,8 +25,9 @@ class LockState:
     """One lock, for people.
 
     Args:
-        key: Relative to the datastore's base: `.locks/infra.lock`.
-        scope: The model as `type/id`; empty for the structural lock.
+        key: Relative to the datastore's base: `.locks/infra.lock`; absolute where it lies elsewhere.
+        scope: The model as `type/id`; empty for other locks.
+        guarded: What the lock guards.
         state: `held`; `expired` where the holder is known to be gone; `torn` where the file cannot be read.
         record: What the lock says; `None` if torn.
         is_alive: Whether the holder's process runs; `None` where we cannot know.
@@ -35,6 +37,7 @@ class LockState:
 
     key: str
     scope: str
+    guarded: Guarded
     state: Literal["held", "expired", "torn"]
     record: LockRecord | None
     is_alive: bool | None
@@ -58,7 +61,7 @@ class ReleaseOutcome:
 
 
 def describe_lock(
-    sight: Sight, *, key: str, scope: str, processes: ProcessTable, now: datetime, standing: Standing
+    sight: Sight, found: FoundLock, *, processes: ProcessTable, now: datetime, standing: Standing
 ) -> LockState:
     """Say of one lock what is known of it.
 
@@ -67,8 +70,9 @@ def describe_lock(
     """
     if not isinstance(sight.record, LockRecord):
         return LockState(
-            key=key,
-            scope=scope,
+            key=found.key,
+            scope=found.scope,
+            guarded=found.guarded,
             state="torn",
             record=None,
             is_alive=None,
@@ -82,8 +86,9 @@ def describe_lock(
         record.hostname == processes.hostname and heartbeat_age is not None and 0 < record.ttl_ms < heartbeat_age * 1000
     )
     return LockState(
-        key=key,
-        scope=scope,
+        key=found.key,
+        scope=found.scope,
+        guarded=found.guarded,
         state="expired" if is_silent or standing.is_takeable else "held",
         record=record,
         is_alive={ProcessState.RUNNING: True, ProcessState.GONE: False}.get(process),
@@ -94,7 +99,7 @@ def describe_lock(
 
 def list_locks(
     store: LeaseStore,
-    locks: Iterable[tuple[str, str, str]],
+    locks: Iterable[FoundLock],
     *,
     processes: ProcessTable,
     clock: Clock,
@@ -104,22 +109,29 @@ def list_locks(
 
     Args:
         store: Where they live.
-        locks: What to call each lock, its scope (see `LockState`), and its key in the store.
+        locks: Which.
         processes: Tells which holders of our own machine still run.
         clock: Tells ages.
         watcher: Remembers former looks, for whoever looks again and again.
     """
     states = []
-    for shown, scope, key in locks:
-        sight = store.inspect(key)
+    for found in locks:
+        sight = store.inspect(found.path)
         if sight is None:
-            watcher.forget(key)
+            watcher.forget(found.path)
             continue
         standing = watcher.look(sight, uptime=clock.uptime())
-        states.append(
-            describe_lock(sight, key=shown, scope=scope, processes=processes, now=clock.now(), standing=standing)
-        )
+        states.append(describe_lock(sight, found, processes=processes, now=clock.now(), standing=standing))
     return states
+
+
+def find_by_nonce(store: LeaseStore, locks: Iterable[FoundLock], nonce: str) -> FoundLock | None:
+    """Find the lock that has a nonce; `None` if none of them has."""
+    for found in locks:
+        sight = store.inspect(found.path)
+        if sight is not None and sight.nonce == nonce:
+            return found
+    return None
 
 
 def break_lock(store: LeaseStore, key: str, *, nonce: str | None) -> ReleaseOutcome:

@@ -153,8 +153,7 @@ class Waiting:
 
 
 def release_command(key: str) -> str:
-    """Make the command that breaks a lock."""
-    head, slash, name = key.rpartition("/")
-    if slash and name == ".lock" and "/data/" in f"/{head}":
-        return f"swamp datastore lock release --force --model {f'/{head}'.rpartition('/data/')[2]}"
-    return "swamp datastore lock release --force"
+    """Make the command that breaks a lock, whatever it guards and whichever namespace's it is."""
+    import shlex  # noqa: PLC0415 - for an error only
+
+    return f"swamp datastore lock release --force --key {shlex.quote(key)}"

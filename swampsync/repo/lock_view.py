@@ -13,9 +13,15 @@ class LockView:
         self._parts = parts
 
     def status(self) -> list[LockState]:
-        """List the locks that somebody has: models first, the structural lock last."""
+        """List the locks that somebody has: see `LockGuard.status`."""
         return self._parts.guard.status()
 
-    def release(self, model: tuple[str, str] | None = None, *, nonce: str | None = None) -> ReleaseOutcome:
-        """Break a model's lock, or the structural one; refused if `nonce` is given and the holder has changed."""
-        return self._parts.guard.release(model, nonce=nonce)
+    def release(
+        self, model: tuple[str, str] | None = None, *, key: str | None = None, nonce: str | None = None
+    ) -> ReleaseOutcome:
+        """Break a lock: a model's, the one that a key names, the one that has a nonce, or else the structural one.
+
+        Raises:
+            InvalidInput: The key names no lock of this datastore.
+        """
+        return self._parts.guard.release(model, key=key, nonce=nonce)

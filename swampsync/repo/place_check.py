@@ -106,9 +106,11 @@ class CheckedGuard:
         """See `LockGuard`."""
         return self._guard.status()
 
-    def release(self, model: tuple[str, str] | None = None, *, nonce: str | None = None) -> ReleaseOutcome:
+    def release(
+        self, model: tuple[str, str] | None = None, *, key: str | None = None, nonce: str | None = None
+    ) -> ReleaseOutcome:
         """See `LockGuard`."""
-        return self._guard.release(model, nonce=nonce)
+        return self._guard.release(model, key=key, nonce=nonce)
 
     def child_environment(self) -> dict[str, str]:
         """See `LockGuard`."""

@@ -108,7 +108,7 @@ def test_commands_name_the_holder_and_the_way_out(repo: Path, swamp: Swamp, key:
     error = json.loads(outcome.err[outcome.err.index("{") :])
     assert error["code"] == "lock_timeout"
     assert f'Lock "{key.text}" held by {held.leases[0].record.holder} (pid {os.getpid()})' in error["error"]
-    assert error["hint"].endswith("swamp datastore lock release --force")
+    assert error["hint"].endswith(f"swamp datastore lock release --force --key {key.text}")
 
 
 def test_release_compares_the_nonce(

@@ -171,7 +171,8 @@ def test_structural_command_waits_for_a_writer(world: World, namespace: Namespac
         world.guard(namespace).structural_lock(command="data gc", wait_seconds=0),
     ):
         pass
-    assert (caught.value.hint or "").endswith(f"swamp datastore lock release --force --model {'/'.join(MODEL)}")
+    lock = world.layout(namespace).lock_path(world.layout(namespace).model_lock_key(*MODEL))
+    assert (caught.value.hint or "").endswith(f"swamp datastore lock release --force --key {lock}")
 
 
 def test_two_structural_commands_wait(world: World) -> None:
