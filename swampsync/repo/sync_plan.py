@@ -1,4 +1,4 @@
-"""What a sync still has to send, for `--max-requests`: counted after the log was read, before content moves."""
+"""What a sync still has to send, for `--max-requests`: counted after all logs were read, before content moves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from swampsync.repo.membership import membership_requests
 from swampsync.repo.parts import Parts
 from swampsync.repo.sync_report import SyncOptions
 from swampsync.sync.checkpoints import newest_checkpoint_known
-from swampsync.sync.following import read_following
 from swampsync.sync.hydrate import STREAM_BYTES
 from swampsync.sync.push_plan import too_many_requests
 
@@ -44,20 +43,19 @@ def require_requests(parts: Parts, options: SyncOptions, *, sent: int, fetches: 
         return
     plan = parts.syncing.syncer_of(parts.namespace).plan() if options.is_pushing else None
     is_pushing = plan is not None and bool(plan.entries)
-    needed = count_fetches(parts, fetches) + requests_besides(parts, options, sent=sent, is_pushing=is_pushing)
+    needed = count_fetches(parts, fetches) + requests_besides(parts, sent=sent, is_pushing=is_pushing)
     if plan is not None:
         needed += plan.requests
     if needed > allowed:
         raise too_many_requests(needed, allowed)
 
 
-def requests_besides(parts: Parts, options: SyncOptions, *, sent: int, is_pushing: bool) -> int:
+def requests_besides(parts: Parts, *, sent: int, is_pushing: bool) -> int:
     """Count the requests of a sync that move no content any more.
 
     Args:
         parts: Of the repo.
-        options: Of the sync.
-        sent: How many it has sent already.
+        sent: How many it has sent already; the looks at other namespaces are among them.
         is_pushing: Whether something is to be published.
     """
     if is_pushing:
@@ -68,7 +66,4 @@ def requests_besides(parts: Parts, options: SyncOptions, *, sent: int, is_pushin
         behind = head - newest_checkpoint_known(parts.syncing.syncer_of(parts.namespace).clone)
         # About: whether it is due is only known by a look.
         sent += _CHECKPOINT_REQUESTS + behind if behind > INTERVAL else 0
-    if options.is_pulling or options.all_namespaces:  # as long as nothing is new there
-        following = read_following(parts.state)
-        sent += len(following.names) + (1 if following.is_all or options.all_namespaces else 0)
     return sent

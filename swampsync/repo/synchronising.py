@@ -41,6 +41,7 @@ class Synchroniser:
             raise Refused("the datastore is a directory: there is nothing to sync", hint="swamp datastore status")
         self._parts = parts
         self._before = RequestCounts()
+        self._has_looked = False
 
     @cached_property
     def _follower(self) -> Follower:
@@ -77,13 +78,12 @@ class Synchroniser:
 
             return rehearse(parts, options, stages=stages)
         self._before = before = parts.remote.requests.snapshot()
+        self._has_looked = False
         report = SyncReport(parts.namespace.name)
         try:
             with self._noting(report):
                 self._run(report, options, stages)
-            if options.is_pulling or options.all_namespaces:
-                check = parts.syncing.deadline(options.timeout_seconds)
-                report.others = self._follower.tail(everything=options.all_namespaces, check=check)
+            self._look_at_others(report, options)
         except BaseException:  # a signal too: what was done is told by nobody else
             report.is_complete = False
             with suppress(SwampsyncError):
@@ -99,6 +99,17 @@ class Synchroniser:
         report.seq = 0 if position is None else position.seq
         report.requests = self._parts.remote.requests.snapshot() - before
 
+    def _look_at_others(self, report: SyncReport, options: SyncOptions) -> None:
+        """Look once at the logs of other namespaces: in the end, or before anything that the requests are counted for.
+
+        What a look takes is only known afterwards: there may be commits, or namespaces that nobody has looked at.
+        """
+        if self._has_looked or not (options.is_pulling or options.all_namespaces):
+            return
+        self._has_looked = True
+        check = self._parts.syncing.deadline(options.timeout_seconds)
+        report.others = self._follower.tail(everything=options.all_namespaces, check=check)
+
     @contextmanager
     def _noting(self, report: SyncReport) -> Iterator[None]:
         """Let the report say what is applied, also where the sync fails afterwards; no notices are given of it."""
@@ -107,6 +118,8 @@ class Synchroniser:
         def note(namespace: Namespace, applied: Applied) -> None:
             if namespace == self._parts.namespace:
                 self._note(report, applied)
+            else:
+                told(namespace, applied)
 
         told, syncing.on_applied = syncing.on_applied, note
         try:
@@ -156,6 +169,7 @@ class Synchroniser:
         if options.limits.max_requests is not None:
             from swampsync.repo.sync_plan import require_requests
 
+            self._look_at_others(report, options)
             remote = self._parts.state.files.all(self._parts.namespace.name, state=FileState.REMOTE)
             require_requests(self._parts, options, sent=self._sent(), fetches=remote if records is None else records)
         hydrated = self._fetch(records, fetching, check)
@@ -202,7 +216,8 @@ class Synchroniser:
         if limits.max_requests is not None:
             from swampsync.repo.sync_plan import requests_besides
 
-            besides = requests_besides(self._parts, options, sent=self._sent(), is_pushing=True)
+            self._look_at_others(report, options)
+            besides = requests_besides(self._parts, sent=self._sent(), is_pushing=True)
             limits = replace(limits, requests_besides=besides)
         check = syncing.deadline(options.timeout_seconds)
         pushed = syncing.push(self._parts.namespace, limits, progress=progress, check=check)

@@ -315,6 +315,34 @@ def test_plan_of_what_would_be_refused(team: Team, namespace: str) -> None:
     assert (over.status, "would remove" in json.loads(over.text)["plan"]["refused"]) == (1, True)
 
 
+@pytest.mark.parametrize("is_followed", [False, True], ids=["all", "follow all"])
+def test_limit_of_requests_counts_the_looks_at_others(team: Team, *, is_followed: bool) -> None:
+    """Every namespace counts with what its log takes: an empty one, one with news, one that nobody has looked at."""
+    app, _, web = (team.repo(name, name, "  autoSync: false\n") for name in ("app", "empty", "web"))
+    put(web, "one")
+    web("datastore", "sync").ok()
+    if is_followed:
+        app("namespace", "follow", "all").ok()
+        put(web, "two")
+        web("datastore", "sync").ok()
+    team.repo("new", "new")
+    put(app, "one")
+    flags = ("datastore", "sync", *(() if is_followed else ("--all",)))
+    needed = app(*flags, "--dry-run", "--json").json["plan"]["requests"]
+    before = list(team.buckets.keys())
+    team.calls.clear()
+    refused = app(*flags, "--max-requests", str(needed - 1))
+    assert (refused.status, f"this sync needs {needed} requests, and {needed - 1}" in refused.err) == (1, True)
+    assert list(team.buckets.keys()) == before
+    assert set(team.calls) <= {"get", "head", "list", "list_dirs", "open"}
+    needed = app(*flags, "--dry-run", "--json").json["plan"]["requests"]  # less: the looks of the first time are done
+    assert app(*flags, "--max-requests", str(needed - 1)).status == 1
+    team.calls.clear()
+    done = app(*flags, "--max-requests", str(needed), "--json").ok().json
+    assert (done["requests"], len([call for call in team.calls if call != "open"])) == (needed, needed)
+    assert (done["filesPushed"], done["namespaces"]) == (2, {"empty": 0, "new": 0, "web": 0})
+
+
 def test_limit_of_requests_counts_what_would_be_fetched(team: Team, namespace: str) -> None:
     """A sync that would fetch too much is refused before it fetches anything, and says how many it needs."""
     ann, bob = team.repo("ann", namespace), team.repo("bob", namespace)
