@@ -15,6 +15,7 @@ ModelOption = Annotated[str | None, typer.Option("--model", help="Model name or 
 NameOption = Annotated[str | None, typer.Option("--name", help="Data name.")]
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", help="Look in every namespace of the datastore.")]
 Cached = Annotated[bool, typer.Option("--cached", help="Show what the catalog holds without looking at the files.")]
+NoSync = Annotated[bool, typer.Option("--no-sync", help="Publish nothing now; the next sync does.")]
 
 
 def choose(positional: str | None, option: str | None, what: str, usage: str) -> str:

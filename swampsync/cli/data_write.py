@@ -8,7 +8,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from swampsync.cli.arguments import Model, ModelOption, Name, NameOption, choose
+from swampsync.cli.arguments import Model, ModelOption, Name, NameOption, NoSync, choose
 from swampsync.cli.command import Cli, command
 from swampsync.cli.completing import complete_data_name, complete_model
 from swampsync.cli.console import count, format_size
@@ -16,7 +16,6 @@ from swampsync.cli.tags import parse_tags
 from swampsync.errors import InvalidInput, NotFound, printable
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", "--force", "-f", help="Do not ask.")]
-NoSync = Annotated[bool, typer.Option("--no-sync", help="Leave the version pending; publish it with the next sync.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag (can be repeated).")]
 ModelType = Annotated[str | None, typer.Option("--type", help="Type of the model, if it has to be created.")]
 
@@ -172,6 +171,7 @@ def delete(
     all: Annotated[bool, typer.Option("--all", help="Delete all data of the model.")] = False,  # noqa: A002
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted.")] = False,
     yes: Yes = False,
+    no_sync: NoSync = False,
 ) -> int:
     """Delete a version, an artifact, or many artifacts of a model."""
     from swampsync.cli.documents import delete_document
@@ -182,6 +182,8 @@ def delete(
     is_batch = prefix is not None or all
     _check_delete(wanted, version=version, prefix=prefix, is_all=all)
     with cli.repo() as repo:
+        if no_sync:
+            repo.leave_pending()
         if is_batch:
             plan = repo.data.plan_delete(chosen, prefix=prefix or "")
         else:
@@ -233,12 +235,15 @@ def rename(
     model_option: ModelOption = None,
     name_option: NameOption = None,
     new_name: Annotated[str | None, typer.Option("--new-name", help="Name from now on.")] = None,
+    no_sync: NoSync = False,
 ) -> None:
     """Rename a data artifact; the old name forwards to the new one."""
     from swampsync.cli.documents import rename_document, rename_warning
 
     usage = "swamp data rename <model> <old_name> <new_name>"
     with cli.repo() as repo:
+        if no_sync:
+            repo.leave_pending()
         result = repo.data.rename(
             choose(model, model_option, "a model", usage),
             choose(old, name_option, "a data name", usage),

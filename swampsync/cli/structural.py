@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from swampsync.cli.arguments import NoSync
 from swampsync.cli.command import Cli, command
 from swampsync.cli.console import count, format_size
 from swampsync.cli.data_write import Yes
@@ -20,10 +21,14 @@ MaxDelete = Annotated[
 
 
 @command
-def gc(cli: Cli, dry_run: DryRun = False, yes: Yes = False, max_delete: MaxDelete = None) -> int:
+def gc(
+    cli: Cli, dry_run: DryRun = False, yes: Yes = False, max_delete: MaxDelete = None, no_sync: NoSync = False
+) -> int:
     """Delete expired data and versions above the cap of their artifact."""
     console = cli.console
     with cli.repo() as repo:
+        if no_sync:
+            repo.leave_pending()
         if not dry_run and not yes:
             preview = repo.structural.plan_gc()
             if not preview.is_empty and not console.is_json:
@@ -62,10 +67,14 @@ def _report_failures(cli: Cli, failed: Any) -> int:
 
 
 @command
-def prune(cli: Cli, dry_run: DryRun = False, yes: Yes = False, max_delete: MaxDelete = None) -> int:
+def prune(
+    cli: Cli, dry_run: DryRun = False, yes: Yes = False, max_delete: MaxDelete = None, no_sync: NoSync = False
+) -> int:
     """Delete the data of models whose definition is gone."""
     console = cli.console
     with cli.repo() as repo:
+        if no_sync:
+            repo.leave_pending()
         if not dry_run and not yes:
             preview = repo.structural.plan_prune()
             if not preview.is_empty and not console.is_json:

@@ -84,12 +84,17 @@ def find_overdue(standing: Standing, *, max_age_seconds: float, now: datetime) -
             found.append(
                 Overdue(cause=Cause.NOT_SYNCED, namespace=namespace, since=at, age_seconds=age, detail=problem)
             )
-    failed = {letter.path for letter in sync.dead_letters}
-    waiting = [(entry.at, entry.path, None) for entry in sync.pending if entry.path not in failed]
+    # What cannot be published is told as that once it has failed for long enough; until then it waits like the rest.
     letters = [(letter.first_at, letter.path, letter.last_error) for letter in sync.dead_letters]
+    failed = {path for at, path, _ in letters if _age(at, now) > max_age_seconds}
+    waiting = [(entry.at, entry.path, None) for entry in sync.pending if entry.path not in failed]
     for cause, items in ((Cause.PENDING, waiting), (Cause.FAILED, letters)):
         found += _older(cause, sync.namespace, items, max_age_seconds=max_age_seconds, now=now)
     return found
+
+
+def _age(at: str, now: datetime) -> float:
+    return (now - parse_timestamp(at)).total_seconds()
 
 
 def _older(
@@ -101,7 +106,7 @@ def _older(
     now: datetime,
 ) -> Iterator[Overdue]:
     """Say of things with a time, a path and a reason which are too old, as one cause."""
-    ages = [((now - parse_timestamp(at)).total_seconds(), at, path, detail) for at, path, detail in items]
+    ages = [(_age(at, now), at, path, detail) for at, path, detail in items]
     old = sorted((item for item in ages if item[0] > max_age_seconds), key=lambda item: (-item[0], item[2]))
     if old:
         age, since, _, detail = old[0]

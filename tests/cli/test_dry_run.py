@@ -115,9 +115,9 @@ def test_plan_of_work_on_both_sides(team: Team, namespace: str, hydration: str) 
     put(ann, "four")
     put(bob, "one", "--no-sync")
     put(bob, "five", "--no-sync")
-    bob("data", "delete", "vpc", "three", "-y", "--no-sync")
+    bob("data", "delete", "vpc", "three", "-y", "--no-sync").ok()
     plan = plan_and_sync(team, bob, "--yes")
-    assert plan["commitsPulled"] == 3
+    assert (plan["commitsPulled"], plan["removals"]) == (3, 1)
     assert [entry["to"].split("/")[-1] for entry in plan["renumbered"]] == ["3"]
     assert [entry["op"] for entry in plan["pulled"]].count("remove") == 1
     names = {(entry["op"], *entry["path"].split("/")[-2:]) for entry in plan["entries"]}

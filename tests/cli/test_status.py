@@ -183,6 +183,24 @@ def test_what_fails_for_too_long_fails_the_check(team: Team, namespace: str) -> 
     assert "its content is missing from the local copy" in ann("datastore", "status", "--max-age", "5m").err
 
 
+def test_what_waits_for_too_long_and_fails_since_now_fails_the_check(team: Team, namespace: str) -> None:
+    """A failure that is younger than what it concerns does not hide that it waits for too long."""
+    ann = team.repo("ann", namespace)
+    put(ann, "one")
+    put(ann, "bad", "--no-sync")
+    (raw,) = (team.directory / "ann" / ".swamp" / "remote").rglob("bad/1/raw")
+    raw.unlink()
+    team.clock.advance(600)
+    assert causes(ann("datastore", "status", "--max-age", "5m", "--json")) == ["not synced", "pending"]
+    assert ann("datastore", "sync").status == 1
+    assert causes(ann("datastore", "status", "--max-age", "5m", "--json")) == ["pending"]
+    team.clock.advance(299)
+    assert ann("datastore", "sync").status == 1
+    assert causes(ann("datastore", "status", "--max-age", "5m", "--json")) == ["pending"]
+    team.clock.advance(2)
+    assert causes(ann("datastore", "status", "--max-age", "5m", "--json")) == ["failed"]
+
+
 def test_bucket_out_of_reach_for_a_moment_is_no_alarm(team: Team) -> None:
     """An unreachable bucket fails the check only once the last sync is too long ago, and is then the reason."""
     ann = team.repo("ann", "")
