@@ -19,7 +19,7 @@ class RetryPolicy:
     """How to try again.
 
     Args:
-        deadline_seconds: No new try begins later than this after the first one, or after the last progress.
+        deadline_seconds: No new try begins later than this after the first one, or after the last progress (`renew`).
         first_delay_seconds: The longest wait before the second try; it doubles from try to try.
         longest_delay_seconds: Where the doubling ends.
         connect_seconds: No new try to connect begins later than this after the first one, as long as the store has

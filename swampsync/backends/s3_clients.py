@@ -15,8 +15,12 @@ from swampsync.errors import InvalidInput, SwampsyncError
 if TYPE_CHECKING:
     from obstore.store import S3Store as ObstoreS3
 
-# A body of 16 MiB has five times the patience that an answer has: 100 kB/s suffice by default.
+# A body of up to 16 MiB has five times the patience that an answer has: by default 112 kB/s suffice for one, and
+# 450 kB/s for the four parts that a large upload has on their way.
 _BULK_PATIENCE: Final = 5
+_PART_RETRIES: Final = 3
+# For the pauses between the tries of a part, which obstore counts among the time for all of them.
+_PAUSES: Final = timedelta(minutes=2)
 _CONNECT_SECONDS: Final = 10.0
 _NEVER: Final = timedelta(days=1)
 
@@ -109,7 +113,7 @@ class S3Clients:
                 client_options=client_options,
                 # Its retries would repeat a conditional put whose answer was lost and report a loss that was a win.
                 # A part has a number and can be put again; nothing above could repeat a single one.
-                retry_config={"max_retries": 3 if use is Use.PARTS else 0, "retry_timeout": timedelta(minutes=2)},
+                retry_config=self._retries(use),
                 **config,
             )
         except BaseError as caught:
@@ -117,6 +121,13 @@ class S3Clients:
         if options.ca_file:
             raise InvalidInput(f"cannot read certificates from `{options.ca_file}`: {problem}", key=options.ca_file)
         raise InvalidInput(f"cannot reach `{options.url}` with these settings: {problem}")
+
+    def _retries(self, use: Use) -> Any:
+        if use is not Use.PARTS:
+            return {"max_retries": 0}
+        # No retry begins later than this after the first try: each try before the last may take all of its patience.
+        patience = timedelta(seconds=self._options.request_timeout_seconds) * _BULK_PATIENCE
+        return {"max_retries": _PART_RETRIES, "retry_timeout": _PART_RETRIES * patience + _PAUSES}
 
     def _client_options(self, use: Use, endpoint: str) -> Any:
         patience = timedelta(seconds=self._options.request_timeout_seconds)

@@ -31,12 +31,13 @@ from swampsync.backends.base import (
 )
 from swampsync.backends.s3 import S3Store
 from swampsync.backends.s3_answers import ChecksumWanted
+from swampsync.backends.s3_download import FIRST_BYTES
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.disk import LocalDisk
 from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey
-from swampsync.testing.scripted_server import End, Reply, ScriptedServer, answer, s3_error
+from swampsync.testing.scripted_server import End, Reply, Request, ScriptedServer, answer, s3_error
 
 KEY = ObjectKey("infra/_log/1.json")
 KEYS = S3Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "FwoGZXIvYXdzEXAMPLETOKEN")
@@ -269,6 +270,51 @@ def test_body_that_stops_is_unavailable(name: str, operation: str) -> None:
     assert message in error.message
     assert hint in (error.hint or "")
     assert error.key == KEY.text
+
+
+class Nowhere:
+    """Takes what comes and keeps nothing."""
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        pass
+
+
+def download(store: S3Store) -> list[int]:
+    with store.download(KEY, Nowhere()) as (_, extents):
+        return list(extents)
+
+
+@pytest.mark.parametrize("act", [stream, download])
+@pytest.mark.parametrize("name", BODIES)
+def test_later_range_that_stops_is_unavailable(name: str, act: Callable[[S3Store], object]) -> None:
+    """A large object whose first range came whole, and a later one not, is an error that can be retried."""
+    end, message, hint = BODIES[name]
+    size = FIRST_BYTES + 1_000_000
+
+    def script(request: Request) -> Reply:
+        first, last = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers["range"]).groups()  # type: ignore[union-attr]
+        at, until = int(first), min(int(last), size - 1)
+        place = {"ETag": '"abc"', "Last_Modified": DATE, "Content_Range": f"bytes {at}-{until}/{size}"}
+        whole = answer("206 Partial Content", bytes(until + 1 - at), **place)
+        return whole if at == 0 else Reply(whole.data[:-500_000], end)
+
+    with ScriptedServer(script) as server, pytest.raises(SwampsyncError) as caught:
+        act(store_at(server.endpoint))
+    error = caught.value
+    assert len(server.requests) == 2
+    assert type(error) is Unavailable
+    assert message in error.message
+    assert hint in (error.hint or "")
+    assert error.key == KEY.text
+
+
+def test_bulk_delete_in_silence_fails_for_every_key() -> None:
+    """A bulk delete that the server never answers may have removed anything: each of its keys can be tried again."""
+    keys = [ObjectKey(f"k{n}") for n in range(3)]
+    with ScriptedServer(lambda _: Reply(b"", End.STALL)) as server:
+        failed = store_at(server.endpoint, request_timeout_seconds=0.05).delete_many(keys)
+    assert {key: type(error) for key, error in failed.items()} == dict.fromkeys(keys, Unavailable)
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("end", [End.STALL, End.RESET, End.CLOSE])

@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from swampsync.backends.base import (
     Throttled,
 )
 from swampsync.backends.s3 import S3Store
+from swampsync.backends.s3_clients import S3Clients, Use
 from swampsync.backends.s3_download import FIRST_BYTES
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
 from swampsync.backends.s3_quoting import detect_etag_quoting
@@ -39,7 +40,7 @@ from swampsync.backends.s3_settings import Checksum, ETagQuoting, S3Options
 from swampsync.disk import LocalDisk
 from swampsync.errors import AccessDenied, InvalidInput, SwampsyncError, Unavailable
 from swampsync.layout import ObjectKey
-from swampsync.testing.scripted_server import Reply, Request, ScriptedServer, answer, s3_error
+from swampsync.testing.scripted_server import End, Reply, Request, ScriptedServer, answer, s3_error
 from tests.certificates import make_authority
 
 KEY = ObjectKey("a/b.json")
@@ -471,6 +472,34 @@ def test_part_that_a_busy_server_refuses_is_put_again() -> None:
     assert len(whole.parts) == 2
 
 
+def test_part_that_times_out_is_put_again() -> None:
+    """A part that the server never answers is put again, in time: the time for all tries is longer than the tries."""
+    replies = iter([Reply(b"", End.STALL)])
+    whole = Multipart()
+
+    def script(request: Request) -> Reply:
+        silence = next(replies, None) if "partNumber=2" in request.target else None
+        return silence or whole(request)
+
+    with ScriptedServer(script) as server:
+        store_at(server, request_timeout_seconds=0.15).put_stream(KEY, io.BytesIO(bytes(PART + 1)))
+    assert sum("partNumber=2" in r.target for r in server.requests) == 2
+    assert len(whole.parts) == 2
+
+
+@pytest.mark.parametrize(("timeout_seconds", "patience"), [(30, "2m 30s"), (600, "50m")])
+def test_parts_have_time_for_all_their_tries(timeout_seconds: int, patience: str) -> None:
+    """However long one try may take, the last of them can still begin; nothing else is tried twice."""
+    options = S3Options(bucket="team-data", endpoint="http://127.0.0.1:1", request_timeout_seconds=timeout_seconds)
+    clients = S3Clients(options, StaticCredentials(KEYS), LocalDisk().read_bytes)
+    found: Any = clients.of(Use.PARTS)
+    assert found.client_options["timeout"] == patience
+    assert found.retry_config["max_retries"] == 3
+    assert found.retry_config["retry_timeout"] > 3 * timedelta(seconds=5 * timeout_seconds)
+    others: list[Any] = [clients.of(Use.SMALL), clients.of(Use.BULK)]
+    assert [other.retry_config["max_retries"] for other in others] == [0, 0]
+
+
 # --- deleting --------------------------------------------------------------------------------------
 
 
@@ -512,6 +541,30 @@ def test_delete_of_many_does_not_ask_in_vain(reply: Reply, expected: type[Swamps
         failed = store_at(server).delete_many(keys)
     assert {key: type(error) for key, error in failed.items()} == dict.fromkeys(keys, expected)
     assert len(server.requests) == 1
+
+
+NOT_S3 = [b"<html>log in</html>", b"", b"{}"]
+
+
+@pytest.mark.parametrize("body", NOT_S3)
+def test_deletes_and_listings_believe_whatever_is_answered(body: bytes) -> None:
+    """A 200 without S3's answer reads as done or empty; a put and a read at the same server fail."""
+    with ScriptedServer(always(answer("200 OK", body))) as server:
+        store = store_at(server)
+        assert store.delete_many([KEY]) == {}
+        assert server.requests[0].method == "POST"
+        for act in (lambda: store.put(KEY, b"x", Create()), lambda: store.get(KEY), lambda: store.head(KEY)):
+            with pytest.raises(ObjectStoreRefused):
+                act()
+
+
+def test_page_of_a_proxy_reads_as_an_empty_listing() -> None:
+    """What is no listing has no objects and no directories in it, as far as obstore tells."""
+    with ScriptedServer(always(answer("200 OK", NOT_S3[0]))) as server:
+        store = store_at(server)
+        assert list(store.list("")) == []
+        assert list(store.list_dirs("")) == []
+    assert len(server.requests) == 2
 
 
 # --- reading and listing ---------------------------------------------------------------------------
