@@ -28,6 +28,7 @@ EXTENDED = frozenset(
         "cli/test_known_bugs.py",
         "cli/test_lock.py",
         "cli/test_log_kinds.py",
+        "cli/test_lost_while_moving.py",
         "cli/test_lost_while_removing.py",
         "cli/test_lock_bucket.py",
         "cli/test_lock_hints.py",

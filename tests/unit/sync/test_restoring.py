@@ -10,7 +10,7 @@ import pytest
 
 from swampsync.backends.base import Overwrite
 from swampsync.catalog.files import FileState
-from swampsync.errors import DataError, Refused, SwampsyncError
+from swampsync.errors import DataError, LeaseLost, Refused, SwampsyncError
 from swampsync.log.catch_up import read_state
 from swampsync.log.log import Log
 from swampsync.log.state import NamespaceState
@@ -187,6 +187,31 @@ def test_what_others_brought_back_meanwhile_is_left_out(team: Team, pair: tuple[
         assert desk.versions("state") == {1: "one", 2: "two"}
     assert restore(ann, found) == Restored(0, ())
     assert verify(ann.clone.log).problems == ()
+
+
+def test_a_lock_that_is_lost_while_others_come_first_stops_the_commit(team: Team, pair: tuple[Desk, Desk]) -> None:
+    """The lock is asked before each try, not only before the first: nothing is published after the loss."""
+    ann, bob = pair
+    build(ann)
+    found = removed(bob)
+    is_lost = False
+
+    def ann_first(call: Call) -> None:
+        nonlocal is_lost
+        if call.method == "put" and "_log/" in call.key:
+            faulty.plan = lambda _call: None
+            assert restore(ann, found[:1]).seq == 4
+            is_lost = True
+
+    def check() -> None:
+        if is_lost:
+            raise LeaseLost("somebody has the lock")
+
+    faulty = Faulty(team.store, ann_first)
+    bob.use(faulty)
+    with pytest.raises(LeaseLost):
+        Restorer(bob.clone, bob.copy, check=check).restore(found, bob.pull())
+    assert [item.path for item in removed(ann)] == [item.path for item in found[1:]]
 
 
 def test_a_large_content_is_copied_as_a_stream(team: Team, pair: tuple[Desk, Desk]) -> None:
