@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from swampsync.backends.base import CredentialsExpired
-from swampsync.backends.s3_answers import Answer, Operation
+from swampsync.backends.s3_answers import Answer, Operation, Trouble
 from swampsync.backends.s3_errors import translate
 from swampsync.backends.s3_keys import CredentialSource, S3Keys
 from swampsync.backends.s3_profiles import CredentialPlaces
@@ -110,6 +110,7 @@ def make_client(options: S3Options, credentials: CredentialSource) -> Any:
         "s3",
         endpoint_url=options.endpoint,
         region_name=options.region,
+        # Instead of the system's, not besides them: botocore has one file of certificates.
         verify=options.ca_file,
         aws_access_key_id=keys.access_key_id if keys else None,
         aws_secret_access_key=keys.secret_access_key if keys else None,
@@ -122,10 +123,12 @@ def translate_boto(
     error: Exception, operation: Operation, *, key: str | None, options: S3Options, secrets: Iterable[str] = ()
 ) -> SwampsyncError:
     """Make our error of one that an S3 client of boto3 raised; parameters as in `translate`."""
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import ClientError, SSLError
 
     if isinstance(error, ClientError):
         return translate(answer_of(error), operation, key=key, options=options, secrets=secrets)
+    if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return translate(Answer(trouble=Trouble.CERTIFICATE), operation, key=key, options=options)
     return _translate_core(error, options.profile or "default")
 
 

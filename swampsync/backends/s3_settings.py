@@ -48,7 +48,7 @@ class S3Options:
         request_timeout_seconds: How long the server may be silent.
         sse: Server-side encryption to ask for: `AES256`, `aws:kms` or `aws:kms:dsse`.
         sse_kms_key: The key for `aws:kms`; the account's default key without one.
-        ca_file: A file of PEM certificates to trust besides the system's.
+        ca_file: A file of PEM certificates to trust: for objects besides the system's, for administration alone.
         anonymous: Do not sign requests.
         etag_quoting: See `ETagQuoting`.
         checksum: See `Checksum`.

@@ -49,7 +49,7 @@ def setup_s3(
         str | None, typer.Option("--sse-kms-key-id", metavar="KEY", help="Key for aws:kms.")
     ] = None,
     ca_file: Annotated[
-        str | None, typer.Option("--ca-file", metavar="FILE", help="PEM certificates to trust besides the system's.")
+        str | None, typer.Option("--ca-file", metavar="FILE", help="PEM certificates of the server's own authority.")
     ] = None,
     concurrency: Annotated[int | None, typer.Option("--concurrency", metavar="N", help="Requests at a time.")] = None,
     request_timeout: Annotated[

@@ -63,7 +63,7 @@ class S3Settings:
         request_timeout_ms: How long the server may be silent.
         sse: Server-side encryption to ask for, one of `ENCRYPTIONS`.
         sse_kms_key_id: The key for `aws:kms`.
-        ca_file: Absolute path of PEM certificates to trust besides the system's.
+        ca_file: Absolute path of PEM certificates of the server's own authority.
         anonymous: Do not sign requests.
         etag_quoting: How the server wants ETags in `If-Match`, one of `QUOTINGS`; `None` finds out when needed.
         checksum: Whether puts carry a checksum, one of `CHECKSUMS`; `None` finds out when needed.

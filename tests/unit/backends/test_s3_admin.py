@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from swampsync.backends.s3_keys import S3Keys, StaticCredentials
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.errors import AccessDenied, Conflict, SwampsyncError, Unavailable
 from swampsync.testing.scripted_server import End, Reply, Request, ScriptedServer, answer, s3_error
+from tests.certificates import make_authority
 
 KEYS = S3Keys("AKIAEXAMPLE", "hunter2secret", "token")
 
@@ -85,13 +87,29 @@ def test_refusal_shows_no_key_that_the_server_repeats() -> None:
         assert KEYS.access_key_id not in shown
 
 
+def test_server_of_a_private_authority_is_trusted_by_its_file(tmp_path: Path) -> None:
+    """Administration trusts the authority of `ca_file`; without it the error is the store's, and nothing is sent."""
+    ca_file, context = make_authority(tmp_path)
+    listing = always(xml("<ListBucketResult></ListBucketResult>"))
+    with ScriptedServer(listing, tls=context) as server:
+        options = S3Options(bucket="team-data", endpoint=server.endpoint, ca_file=str(ca_file))
+        with S3Admin(options, StaticCredentials(KEYS)) as admin:
+            assert admin.has_bucket()
+        assert len(server.requests) == 1
+        refused = pytest.raises(ObjectStoreRefused, match=r"certificate of https://127.* is not trusted")
+        with admin_of(server) as stranger, refused as caught:
+            stranger.has_bucket()
+        assert len(server.requests) == 1
+    assert "caFile" in (caught.value.hint or "")
+
+
 def test_region_that_the_server_names_is_the_hint() -> None:
     """A bucket that is elsewhere is an error that says where."""
     reply = s3_error("400 Bad Request", "AuthorizationHeaderMalformed", extra="<Region>eu-west-1</Region>")
     refused = pytest.raises(ObjectStoreRefused, match="not in region `us-east-1`")
     with ScriptedServer(always(reply)) as server, admin_of(server) as admin, refused as caught:
         admin.versioning()
-    assert caught.value.hint == "set the region to `eu-west-1`"
+    assert caught.value.hint == "swamp config set datastore.config.region eu-west-1 (at set-up: --region eu-west-1)"
 
 
 def test_bucket_of_our_own_is_created_twice_without_complaint() -> None:
