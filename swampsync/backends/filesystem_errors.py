@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -28,22 +30,40 @@ _TEMPORARY: Final = frozenset(
     }
 )
 _UNUSABLE_NAME: Final = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
+_LOOK: Final = "see what the directory can hold: swamp doctor backend"
 
 
 def translate_os_error(error: OSError, key: str) -> SwampsyncError:
     """Turn what the operating system says about the file of `key` into a store's error."""
-    reason = error.strerror or type(error).__name__
+    said = f"`{key}`: {error.strerror or type(error).__name__}"
+    hint = _hint(error)
     if error.errno in _DENIED:
-        return AccessDenied(
-            f"`{key}`: {reason}", hint="check who owns the directory, and how it is mounted: ls -ld, mount", key=key
-        )
+        return AccessDenied(said, key=key, hint=hint)
     if error.errno in _TEMPORARY:
-        return Unavailable(
-            f"`{key}`: {reason}", hint="check the disk or share (df, mount), then run the command again", key=key
-        )
+        return Unavailable(said, key=key, hint=hint)
     if error.errno in _UNUSABLE_NAME:
-        return InvalidInput(f"this file system cannot hold key `{key}`: {reason}", key=key)
-    return ObjectStoreRefused(f"`{key}`: {reason}", key=key)
+        return InvalidInput(f"this file system cannot hold key {said}", key=key, hint=hint)
+    return ObjectStoreRefused(said, key=key, hint=hint)
+
+
+def _hint(error: OSError) -> str:
+    """Say what a person can look at."""
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return "too many files are open, run it with a higher limit: ulimit -n 4096"
+    if not isinstance(error.filename, str):
+        return _LOOK
+    directory = shlex.quote(os.path.dirname(error.filename) or ".")
+    match error.errno:
+        case errno.EROFS:
+            return f"see how it is mounted: findmnt -T {directory}"
+        case errno.EACCES | errno.EPERM:
+            return f"see who may write there, and as whom you do: ls -ld {directory}; id"
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"make room, or ask for more: df -h {directory}; df -i {directory}"
+        case code if code in _TEMPORARY:
+            return f"see whether the disk or share answers, then run the command again: ls -ld {directory}"
+        case _:
+            return _LOOK
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from swampsync.backends.s3_answers import (
     WireError,
     describe,
 )
-from swampsync.backends.s3_hints import hint_for_access, hint_for_region
+from swampsync.backends.s3_hints import hint_for_access, hint_for_certificate, hint_for_load, hint_for_region
 from swampsync.backends.s3_settings import S3Options
 from swampsync.errors import AccessDenied, SwampsyncError, Unavailable
 
@@ -138,7 +138,7 @@ def _explain_place_and_load(
     if code in _THROTTLED or status == 429:
         return Throttled(
             f"{options.where} asks us to slow down: {describe(answer)}",
-            hint="run the command again later, or lower the concurrency",
+            hint=hint_for_load(options.concurrency),
             key=key,
         )
     if code == "NotImplemented" or status == 501:
@@ -204,8 +204,8 @@ def _translate_trouble(answer: Answer, operation: Operation, key: str | None, op
                 f"{what}: no connection to {where}", hint=f"check {address} and the network, then try again", key=key
             )
         case Trouble.CERTIFICATE:
-            hint = "name the file of your CA's certificates in the configuration (`caFile`)"
-            return ObjectStoreRefused(f"{what}: the certificate of {where} is not trusted", hint=hint, key=key)
+            said = f"{what}: the certificate of {where} is not trusted"
+            return ObjectStoreRefused(said, hint=hint_for_certificate(), key=key)
         case Trouble.REDIRECT:
             return ObjectStoreRefused(
                 f"bucket `{options.bucket}` is not in region `{options.region}`: {where} points elsewhere",

@@ -9,6 +9,7 @@ from swampsync.backends.s3_settings import S3Options
 
 # AWS names the missing right: "… is not authorized to perform: s3:ListBucket on resource: …".
 _RIGHT: Final = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)")
+_REGION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # What a repo needs, and no more, is printed for the asking.
 _SHOWN_BY: Final = "(all that is needed: swamp namespace policy)"
 _NEEDED: Final = {
@@ -71,7 +72,28 @@ def _besides(right: str, named: re.Match[str] | None, operation: str, options: S
 
 
 def hint_for_region(bucket: str, region: str | None) -> str:
-    """Say which region to set, or how to find out."""
-    if region:
-        return f"set the region to `{region}`"
+    """Say which region to set, or how to find out.
+
+    Args:
+        bucket: Whose region it is.
+        region: As the server calls it; left out where it could be anything else than a region, in a command to paste.
+    """
+    if region and _REGION.fullmatch(region):
+        return f"{_set('region', region)} (at set-up: --region {region})"
     return f"set the region that this prints: aws s3api get-bucket-location --bucket {bucket}"
+
+
+def hint_for_load(concurrency: int) -> str:
+    """Say how to ask for less at a time than `concurrency`."""
+    if concurrency == 1:
+        return "run the command again later"
+    return f"run the command again later, or with less at a time: {_set('concurrency', concurrency // 2)}"
+
+
+def hint_for_certificate() -> str:
+    """Say how to trust an authority of one's own."""
+    return f"{_set('caFile', '/path/to/ca.pem')} (at set-up: --ca-file): the certificates of its authority"
+
+
+def _set(setting: str, value: object) -> str:
+    return f"swamp config set datastore.config.{setting} {value}"

@@ -6,6 +6,7 @@ import errno
 import io
 import itertools
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -257,6 +258,25 @@ def test_os_error_has_its_class(number: int, expected: type[SwampsyncError]) -> 
     assert error.key == "dir/k"
     assert "dir/k" in error.message
     assert os.strerror(number) in error.message
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EACCES, "ls -ld '/srv/team data'; id"),
+        (errno.EROFS, "findmnt -T '/srv/team data'"),
+        (errno.ENOSPC, "df -h '/srv/team data'; df -i '/srv/team data'"),
+        (errno.ESTALE, "ls -ld '/srv/team data'"),
+        (errno.EMFILE, "ulimit -n 4096"),
+        (errno.ENAMETOOLONG, "swamp doctor backend"),
+    ],
+)
+def test_errors_of_the_system_say_what_to_look_at(number: int, hint: str) -> None:
+    """Every error of a directory ends with a command to paste, about the directory that the system named."""
+    named = translate_os_error(OSError(number, os.strerror(number), "/srv/team data/k"), "k")
+    assert (named.hint or "").endswith(f": {hint}")
+    unnamed = translate_os_error(OSError(number, os.strerror(number)), "k")
+    assert re.search(r": (swamp doctor backend|ulimit -n 4096)$", unnamed.hint or "")
 
 
 def test_unreadable_file_is_access_denied(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ CODES: dict[str, tuple[type[SwampsyncError], str]] = {
     "OperationAborted": (Unavailable, "run the command again later"),
     "NoSuchUpload": (Unavailable, "run the command again later"),
     "RequestTimeout": (Unavailable, "run the command again later"),
-    "ThrottlingException": (Throttled, "lower the concurrency"),
+    "ThrottlingException": (Throttled, "config set datastore.config.concurrency 8"),
     "PermanentRedirect": (ObjectStoreRefused, "get-bucket-location"),
     "UnknownError": (Unavailable, "run the command again later"),
     "EntityTooSmall": (ObjectStoreRefused, ""),

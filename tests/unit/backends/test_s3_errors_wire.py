@@ -147,9 +147,14 @@ CASES: dict[str, Case] = {
     "another invalid request": Case(
         s3_error("400 Bad Request", "InvalidRequest", "too bad"), ObjectStoreRefused, "", WRITES
     ),
-    "429": Case(s3_error("429 Too Many Requests", "TooManyRequests"), Throttled, "lower the concurrency"),
+    "429": Case(
+        s3_error("429 Too Many Requests", "TooManyRequests"), Throttled, "config set datastore.config.concurrency 8"
+    ),
     "503 SlowDown": Case(
-        s3_error("503 Slow Down", "SlowDown"), Throttled, "lower the concurrency", (*WRITES, "get", "list")
+        s3_error("503 Slow Down", "SlowDown"),
+        Throttled,
+        "config set datastore.config.concurrency 8",
+        (*WRITES, "get", "list"),
     ),
     "503": Case(s3_error("503 Service Unavailable", "ServiceUnavailable"), Unavailable, "run the command again later"),
     "503 of a proxy": Case(answer("503 Service Unavailable", b"<html>"), Unavailable, "run the command again later"),
@@ -199,8 +204,13 @@ CASES: dict[str, Case] = {
             "400 Bad Request", "AuthorizationHeaderMalformed", "the region is wrong", "<Region>eu-west-1</Region>"
         ),
         ObjectStoreRefused,
-        "set the region to `eu-west-1`",
+        "^swamp config set datastore.config.region eu-west-1 ",
         message="not in region `eu-north-1`",
+    ),
+    "wrong region, named by what a shell would run": Case(
+        s3_error("400 Bad Request", "AuthorizationHeaderMalformed", "no", "<Region>$(rm -rf ~)</Region>"),
+        ObjectStoreRefused,
+        "^set the region that this prints: aws s3api get-bucket-location --bucket team-data$",
     ),
     "wrong region, redirected": Case(
         s3_error("301 Moved Permanently", "PermanentRedirect"),

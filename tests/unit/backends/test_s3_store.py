@@ -765,7 +765,7 @@ def test_certificate_that_is_not_trusted_is_an_error_for_good(authority: tuple[P
         with pytest.raises(ObjectStoreRefused, match="certificate of https://127") as caught:
             store_at(server).get(KEY)
         assert server.requests == []
-    assert "caFile" in (caught.value.hint or "")
+    assert "swamp config set datastore.config.caFile" in (caught.value.hint or "")
 
 
 def test_certificates_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
