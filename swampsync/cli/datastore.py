@@ -87,7 +87,7 @@ def setup_filesystem(
         return 1 if result.errors else 0
     for warning in result.warnings:
         cli.console.warn(printable(str(warning["message"])))
-    if show_errors(cli, result.errors):
+    if show_errors(cli, result.errors, namespace=result.namespace):
         return 1
     cli.console.line("Datastore Setup Complete")
     for label, value in (

@@ -105,7 +105,7 @@ def setup_s3(
 def _show(cli: Cli, result: BucketSetup) -> None:
     for warning in result.warnings:
         cli.console.warn(printable(str(warning["message"])))
-    if show_errors(cli, result.errors):
+    if show_errors(cli, result.errors, namespace=result.namespace):
         return
     kept = sum(promise.result.value == "kept" for promise in result.report.promises)
     cli.console.line("Datastore Setup Complete")

@@ -59,16 +59,23 @@ def describe_files(moved: Moved) -> str:
     return f"{text}, {tally.present} versions and files were there already" if tally.present else text
 
 
-def show_errors(cli: Cli, errors: tuple[str, ...]) -> bool:
-    """Say what could not be moved, and that nothing has changed; whether there was any."""
+def show_errors(cli: Cli, errors: tuple[str, ...], *, namespace: str) -> bool:
+    """Say what could not be moved, and what has not changed and what has; whether there was any.
+
+    Args:
+        cli: The command.
+        errors: What could not be moved, each with its reason.
+        namespace: What was claimed at the new place before; empty in solo mode.
+    """
     for error in errors[:_SHOWN]:
         cli.console.warn(printable(error))
     if len(errors) > _SHOWN:
         cli.console.warn(f"{len(errors) - _SHOWN} more")
     if errors:
+        claimed = f", but namespace {namespace} is claimed at the new place and stays so" if namespace else ""
         cli.console.note(
-            f"{count(len(errors), 'error')}: the configuration and the data are as they were. Repair or remove what is"
-            " named and run the command again, or leave the data where it is: --skip-migration"
+            f"{count(len(errors), 'error')}: the configuration and the data are as they were{claimed}. Repair or remove"
+            " what is named and run the command again, or leave the data where it is: --skip-migration"
         )
     return bool(errors)
 

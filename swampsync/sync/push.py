@@ -112,17 +112,17 @@ class Pusher:
         self._chosen = {entry.id for entry in plan.entries}
         if plan.entries:
             try:
-                self._publish(pulled, kind_of(plan.entries))
+                self._publish(pulled)
             except UploadsExpired:
                 # What was uploaded is abandoned; a second try takes new numbers and keys.
-                self._publish(pulled, kind_of(plan.entries))
+                self._publish(pulled)
         return self.pushed
 
-    def _publish(self, pulled: Pulled, kind: str) -> None:
+    def _publish(self, pulled: Pulled) -> None:
         clone = self._clone
         self._upload_all()
         entries = self._entries()
-        self._draft = make_draft(clone, entries, kind=kind)
+        self._draft = make_draft(clone, entries, kind=kind_of(entries))
         ages = [age for age in (age_of(clone, entry) for entry in entries) if age is not None]
         now = clone.clock.uptime()
         appender = Appender(clone.log, clone.clock, clone.rng, clone.new_id, self._remember)
@@ -145,7 +145,8 @@ class Pusher:
     def _recheck(self, newer: Sequence[PublishedCommit], draft: CommitDraft) -> CommitDraft:
         self.pushed.applied.append(self._applier.apply([(p, list(self._clone.log.rows(p.commit))) for p in newer]))
         self._upload_all()
-        self._draft = make_draft(self._clone, self._entries(), kind=draft.kind)
+        entries = self._entries()  # fewer, if something could not be uploaded again
+        self._draft = make_draft(self._clone, entries, kind=kind_of(entries) if entries else draft.kind)
         return self._draft
 
     def _take_in(self, appended: Appended) -> None:

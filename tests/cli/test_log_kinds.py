@@ -134,6 +134,20 @@ def test_every_command_is_named_by_its_commit(team: PastTeam) -> None:
     assert kinds(team.repo("bob")) == kinds(ann)
 
 
+def test_what_cannot_be_published_names_no_commit(team: PastTeam) -> None:
+    """Beside a version that fails with every push, a commit is of the command whose work is in it."""
+    ann = team.repo("ann")
+    ann.put("first", "x")
+    ann.put("bad", "x", "--no-sync")
+    (raw,) = ann.path.glob(".swamp/remote/**/bad/1/raw")
+    raw.unlink()
+    assert ann("datastore", "sync").status == 1
+    import_new_model(ann, "files")
+    ann("data", "delete", "vpc", "first", "-y").ok()
+    assert kinds(ann) == ["delete", "import", "put"]
+    assert len(ann("datastore", "status", "--json").json["sync"]["deadLetters"]) == 1
+
+
 @pytest.mark.parametrize("namespace", ["", "infra"], ids=["solo", "namespaced"])
 def test_commits_that_bring_a_directory_over_are_of_setup(
     tmp_path: Path, swamp: Swamp, monkeypatch: pytest.MonkeyPatch, namespace: str

@@ -184,6 +184,8 @@ def test_what_cannot_move_is_listed_and_nothing_changes(swamp: Swamp, repo: Path
         outcome = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", *more, env=bucket.env)
         assert (outcome.status, f"{link}: is neither a file nor a directory" in outcome.err) == (1, True), outcome.err
     assert "--skip-migration" in outcome.err
+    assert "as they were, but namespace infra is claimed at the new place and stays so. Repair" in outcome.err
+    assert bucket.keys("infra/.namespace.json") != []
     assert "Complete" not in outcome.text
     assert (repo / ".swamp.yaml").read_text() == before
     skipped = swamp(repo, *SETUP, *bucket.flags, "-n", "infra", "--skip-migration", "--json", env=bucket.env).json
