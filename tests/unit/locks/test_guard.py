@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from swampsync.backends.memory import MemoryStore
-from swampsync.clock import spawn_daemon
+from swampsync.clock import Thread, spawn_daemon
 from swampsync.disk import DiskEntry, LocalDisk
 from swampsync.errors import LeaseLost, LockHeld, LockTimeout
 from swampsync.layout import Layout
@@ -56,13 +56,8 @@ class World:
     def layout(self, namespace: Namespace) -> Layout:
         return Layout(str(self.base.parent / "repo"), str(self.base), namespace)
 
-    def guard(
-        self, namespace: Namespace = INFRA, *, parent: ParentHolder = NO_PARENT, is_beating: bool = False
-    ) -> DirectoryGuard:
-        parts = self.bench.parts(parent=parent)
-        if is_beating:
-            parts = replace(parts, spawn=spawn_daemon)
-        return DirectoryGuard(self.layout(namespace), self.disk, parts)
+    def guard(self, namespace: Namespace = INFRA, *, parent: ParentHolder = NO_PARENT) -> DirectoryGuard:
+        return DirectoryGuard(self.layout(namespace), self.disk, self.bench.parts(parent=parent))
 
     def swamp(self, namespace: Namespace = INFRA) -> SwampRepo:
         holder = self.bench.processes.start(3_000)
@@ -771,8 +766,21 @@ def test_wait_below_the_ttl_is_told_to_whoever_takes_a_lock(world: World) -> Non
 
 
 def test_guard_whose_heartbeat_runs_outlives_its_ttl(world: World) -> None:
-    """The threads that are really started keep a lock for as long as the work takes."""
-    guard = world.guard(is_beating=True)
+    """The threads that are really started keep a lock for as long as the work takes, and end with it."""
+    ended: list[threading.Event] = []
+
+    def spawn(target: Callable[[], None], *, name: str) -> Thread:
+        assert name == "swampsync-heartbeat"
+        ended.append(threading.Event())
+
+        def run(end: threading.Event = ended[-1]) -> None:
+            target()
+            end.set()
+
+        return spawn_daemon(run, name=name)
+
+    parts = replace(world.bench.parts(), spawn=spawn)
+    guard = DirectoryGuard(world.layout(INFRA), world.disk, parts)
     with guard.structural_lock(command="data gc") as held:
         world.clock.wait_for_sleepers(1)
         world.clock.advance(300)
@@ -780,5 +788,6 @@ def test_guard_whose_heartbeat_runs_outlives_its_ttl(world: World) -> None:
         with pytest.raises(LockTimeout), world.guard().structural_lock(command="data gc", wait_seconds=50):
             pass
         held.check()
-    assert not any(thread.name == "swampsync-heartbeat" for thread in threading.enumerate())
+        assert [end.is_set() for end in ended] == [False]
+    assert [end.is_set() for end in ended] == [True]  # releasing waits for the thread
     assert world.locks() == []

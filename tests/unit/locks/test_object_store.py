@@ -181,9 +181,13 @@ def test_late_put_of_our_own_does_not_lose_the_lease(world: World) -> None:
 
 
 def test_lease_without_an_etag_is_a_mistake(world: World) -> None:
-    """What did not come from this store is not taken for a lease of it."""
+    """What did not come from this store is not taken for a lease of it, to renew it or to give it back."""
+    never_taken = Lease(KEY, world.bench.record())
     with pytest.raises(AssertionError, match="ETag"):
-        world.store.renew(Lease(KEY, world.bench.record()), world.now())
+        world.store.renew(never_taken, world.now())
+    with pytest.raises(AssertionError, match="ETag"):
+        world.store.release(never_taken, is_valid=True)
+    assert list(world.bucket.list("")) == []
 
 
 # --- the weaker mode -------------------------------------------------------------------------------------
