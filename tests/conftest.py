@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 # What `make integration` runs besides `integration/`, so that `make test` stays under a minute on two cores.
 EXTENDED = frozenset(
     {
+        "cli/test_clone_busy.py",
         "cli/test_dry_run.py",
         "cli/test_errors.py",
         "cli/test_exec_lock.py",

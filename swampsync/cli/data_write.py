@@ -185,9 +185,10 @@ def delete(
         if no_sync:
             repo.leave_pending()
         if is_batch:
-            plan = repo.data.plan_delete(chosen, prefix=prefix or "")
+            plan = repo.data.plan_delete(chosen, prefix=prefix or "", is_dry_run=dry_run)
         else:
-            plan = repo.data.plan_delete(chosen, name=choose(wanted, None, "a data name", usage), version=version)
+            one = choose(wanted, None, "a data name", usage)
+            plan = repo.data.plan_delete(chosen, name=one, version=version, is_dry_run=dry_run)
         if dry_run:
             result = plan.preview()
         else:

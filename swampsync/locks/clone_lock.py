@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from swampsync.clock import Clock
-from swampsync.errors import LockTimeout
+from swampsync.errors import LockHeld, LockTimeout
 
 _PAUSE_SECONDS: Final = 0.02
 _MAX_PAUSE_SECONDS: Final = 0.5
@@ -51,16 +51,22 @@ class CloneLock:
         self._on_held = on_held
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, *, is_waiting: bool = True) -> Iterator[None]:
         """Hold the lock.
+
+        Args:
+            is_waiting: Whether to wait for it; else there is one try.
 
         Raises:
             LockTimeout: Another process or thread of this clone held it for all that time.
+            LockHeld: One holds it, and we do not wait.
         """
         started = self._clock.uptime()
         pause = _PAUSE_SECONDS
         is_told = False
         while (release := _try_lock(self._path)) is None:
+            if not is_waiting:
+                raise LockHeld("another command in this clone is syncing", key=self._path)
             waited = self._clock.uptime() - started
             if waited >= self._wait_seconds:
                 raise LockTimeout(

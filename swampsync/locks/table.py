@@ -1,7 +1,9 @@
-"""Which lock each command takes.
+"""Which lock each command takes, and which commands wait for another one of their clone.
 
-Reads take none, so they never wait. On a directory a writer takes its models' locks and a structural command the
-namespace's. Against a bucket a writer takes its models' locks in the local copy only, and pushing is the log's affair.
+Reads take none. On a directory, where they look for themselves, they never wait. Against a bucket a writer takes its
+models' locks in the local copy only, and pushing is the log's affair; there the clone's own lock, a filelock in the
+repo, keeps apart what changes the copy and what is known of the log. Whoever only shows something does without what
+needs that lock, and says so, but for content that is not here yet and a log that was never looked at.
 """
 
 from __future__ import annotations
@@ -44,6 +46,18 @@ _STRUCTURAL = (
     "repo upgrade",  # only if old versions of swamp left links to convert
 )  # fmt: skip
 
+# What waits while another command of its clone syncs, where the datastore is a bucket.
+_CLONE = frozenset(
+    (
+        *_MODEL,
+        "data gc", "data prune",
+        "datastore sync", "datastore reindex", "datastore verify", "datastore verify --repair",
+        "datastore setup filesystem", "datastore setup s3",  # of the bucket that is left, and of the new clone
+        "namespace follow NAME",
+    )
+)  # fmt: skip
+_COMPARING = frozenset({"datastore verify", "datastore verify --repair"})  # the clone itself, for a dry run as well
+
 COMMAND_LOCKS: Final[dict[str, LockKind]] = {
     **dict.fromkeys(_NONE, LockKind.NONE),
     **dict.fromkeys(_MODEL, LockKind.MODEL),
@@ -61,7 +75,21 @@ def find_lock_kind(command: str, *, is_dry_run: bool = False) -> LockKind:
     Raises:
         KeyError: There is no such command; a new one is added to the table first.
     """
-    words = command.removeprefix("datastore ") if command.startswith("datastore namespace ") else command
-    words = "repo init" if words == "init" else words
-    kind = COMMAND_LOCKS[words]
+    kind = COMMAND_LOCKS[_find_words(command)]
     return LockKind.NONE if is_dry_run else kind
+
+
+def waits_for_clone(command: str, *, is_dry_run: bool = False) -> bool:
+    """Say whether a command on a bucket waits while another command of the same clone syncs.
+
+    Args:
+        command: As for `find_lock_kind`; `NAME` stands for a namespace that is named.
+        is_dry_run: Whether it only shows what it would do.
+    """
+    words = _find_words(command)
+    return words in _CLONE and (not is_dry_run or words in _COMPARING)
+
+
+def _find_words(command: str) -> str:
+    words = command.removeprefix("datastore ") if command.startswith("datastore namespace ") else command
+    return "repo init" if words == "init" else words

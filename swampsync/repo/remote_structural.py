@@ -18,14 +18,15 @@ from swampsync.artifacts.model import Model
 from swampsync.artifacts.scan import Problem
 from swampsync.catalog.catalog import RowChange
 from swampsync.catalog.compaction import fold_log
-from swampsync.catalog.files import FileState
+from swampsync.catalog.files import FileRecord, FileState
 from swampsync.catalog.rows import ArtifactKey
-from swampsync.errors import DataError, LeaseLost, SwampsyncError, Unavailable
+from swampsync.errors import DataError, LeaseLost, LockHeld, SwampsyncError, Unavailable
 from swampsync.maintenance.gc import Doomed, GcPlan, GcResult, preview_gc
 from swampsync.maintenance.prune import PrunePlan, PruneResult, preview_prune
 from swampsync.maintenance.prune_bucket import plan_bucket_prune
 from swampsync.maintenance.reindex import ReindexResult
 from swampsync.repo.structural import Progress, Structural, require_allowed
+from swampsync.repo.unhindered import look_unless_busy
 from swampsync.sync.cataloguing import iterate_artifacts, metadata_of
 from swampsync.sync.push_plan import PushLimits, check_removals, count_published
 from swampsync.sync.reindexing import ReindexPlan, apply_reindex, plan_reindex, read_log_again
@@ -40,7 +41,7 @@ class RemoteStructural(Structural):
 
     def plan_gc(self) -> GcPlan:
         """Decide what is expired or above its cap, of what the log has now; writes nothing, takes no lock."""
-        self._pull()
+        self._pull(is_waiting=False)
         return self._plan()
 
     def _plan(self) -> GcPlan:
@@ -120,23 +121,30 @@ class RemoteStructural(Structural):
 
     def plan_prune(self) -> PrunePlan:
         """Decide which models have data but no definition anywhere, of what the log has now; takes no lock."""
-        self._pull()
-        return self._plan_prune()
+        self._pull(is_waiting=False)
+        return self._plan_prune(is_waiting=False)
 
-    def _plan_prune(self) -> PrunePlan:
+    def _plan_prune(self, *, is_waiting: bool = True) -> PrunePlan:
         parts = self._parts
-        syncer = parts.syncing.syncer_of(parts.namespace)
         definitions = parts.state.files.under(parts.namespace.name, AUTO_DEFINITIONS)
         missing = [record for record in definitions if record.state is FileState.REMOTE]
-        fetched = syncer.hydrate(missing, check=parts.syncing.deadline()) if missing else None
         return plan_bucket_prune(
             parts.world.disk,
             parts.layout,
             parts.state,
             is_home=parts.namespace == parts.home,
             others=self._find_others(),
-            not_fetched=() if fetched is None else fetched.failures,
+            not_fetched=self._fetch(missing, is_waiting=is_waiting) if missing else (),
         )
+
+    def _fetch(self, missing: list[FileRecord], *, is_waiting: bool) -> list[tuple[str, str]]:
+        """Fetch definitions; return which did not come, and why."""
+        syncing = self._parts.syncing
+        syncer = syncing.syncer_of(self._parts.namespace)
+        try:
+            return syncer.hydrate(missing, check=syncing.deadline(), is_waiting=is_waiting).failures
+        except LockHeld as error:
+            return [(record.path, error.message) for record in missing]
 
     def _find_others(self) -> set[str]:
         """Name the other repos whose definitions count; without a namespace there is no list but the log."""
@@ -175,7 +183,7 @@ class RemoteStructural(Structural):
         parts = self._parts
         syncer = parts.syncing.syncer_of(parts.namespace)
         try:
-            self._pull()
+            self._pull(is_waiting=not is_dry_run)
         except Unavailable as error:
             parts.on_notice(f"the log was not looked at: {error.message}")
         plan = plan_reindex(syncer.clone, syncer.copy, progress=progress or _ignore)
@@ -198,10 +206,15 @@ class RemoteStructural(Structural):
             found=sum(1 for record in plan.found if record.state is FileState.REMOTE),
         )
 
-    def _pull(self) -> None:
-        syncing = self._parts.syncing
-        if syncing.is_automatic:
-            syncing.syncer_of(self._parts.namespace).pull(check=syncing.deadline())
+    def _pull(self, *, is_waiting: bool = True) -> None:
+        parts = self._parts
+        syncer = parts.syncing.syncer_of(parts.namespace)
+        if not parts.syncing.is_automatic:
+            return
+        if is_waiting or not syncer.has_pulled():
+            syncer.pull(check=parts.syncing.deadline())
+        else:
+            look_unless_busy(parts, parts.namespace, syncer.pull)
 
 
 def _ignore(_done: int, _total: int | None) -> None:

@@ -9,6 +9,7 @@ from swampsync.namespace import Namespace
 from swampsync.repo.publication import Publication
 from swampsync.repo.remote_reading import RemoteReader
 from swampsync.repo.removing import DeletePlan
+from swampsync.repo.unhindered import look_unless_busy
 from swampsync.repo.values import DeleteResult, RenameResult, Version
 from swampsync.repo.writing import DataWriter
 
@@ -28,13 +29,23 @@ class RemoteWriter(RemoteReader, DataWriter):
         return self._version(version.namespace, version.model, metadata)
 
     def plan_delete(
-        self, model: str, *, name: str | None = None, version: int | None = None, prefix: str | None = None
+        self,
+        model: str,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        prefix: str | None = None,
+        is_dry_run: bool = False,
     ) -> DeletePlan:
         """Decide which versions to delete, of what the log has now; see `DataRemover.plan_delete`."""
-        syncing = self._parts.syncing
+        syncing, namespace = self._parts.syncing, self._namespace_of(model)
         if syncing.is_automatic:
-            syncing.syncer_of(self._namespace_of(model)).pull(check=syncing.deadline())
-        return super().plan_delete(model, name=name, version=version, prefix=prefix)
+            syncer = syncing.syncer_of(namespace)
+            if is_dry_run and syncer.has_pulled():
+                look_unless_busy(self._parts, namespace, syncer.pull)
+            else:
+                syncer.pull(check=syncing.deadline())
+        return super().plan_delete(model, name=name, version=version, prefix=prefix, is_dry_run=is_dry_run)
 
     def _names(self, namespace: Namespace, model: Model) -> Names:
         return self._parts.syncing.store_of(namespace).names(model)

@@ -46,14 +46,28 @@ class DataRemover(LockedData):
     # --- delete and rename -------------------------------------------------------------------------
 
     def plan_delete(
-        self, model: str, *, name: str | None = None, version: int | None = None, prefix: str | None = None
+        self,
+        model: str,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        prefix: str | None = None,
+        is_dry_run: bool = False,
     ) -> DeletePlan:
         """Decide which versions to delete: one, all of an artifact, or all of the artifacts with a prefix.
+
+        Args:
+            model: Whose.
+            name: Of the artifact.
+            version: Its number; without one, all.
+            prefix: Of the artifacts' names, where none is named.
+            is_dry_run: Whether the plan is only shown: then nobody is waited for.
 
         Raises:
             NotFound: There is nothing to delete; an existing artifact's versions are named.
             Unavailable: The datastore's directory is not mounted.
         """
+        del is_dry_run  # on a directory nothing is waited for
         require_mounted(self._parts, self._namespace_of(model))
         namespace, owner = self.find_model(model)
         store = self._parts.store_of(namespace)

@@ -171,5 +171,5 @@ class _NoCatalog(Catalog):
 
 class _NoLock:
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, *, is_waiting: bool = True) -> Iterator[None]:  # noqa: ARG002 - there is nobody else
         yield

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from swampsync.artifacts.metadata import Metadata
@@ -19,6 +19,7 @@ from swampsync.namespace import SOLO, Namespace
 from swampsync.repo.late_pool import late_pool
 from swampsync.repo.membership import prove_membership
 from swampsync.repo.publication import Publication, hint_after, report_failures, report_resolved
+from swampsync.repo.unhindered import look_unless_busy
 from swampsync.sync.cataloguing import ensure_catalogued
 from swampsync.sync.pending import Op, PendingWork
 from swampsync.sync.progress import Progress, no_stages, silent
@@ -161,17 +162,17 @@ class Syncing:
         if namespace.name in self._followed:
             return
         is_known = self._parts.state.positions.find(namespace.name) is not None
-        is_foreign = namespace != self._parts.home
-        if not is_known or (is_foreign and (is_asked_for or namespace == self._parts.namespace)):
+        is_looking = namespace != self._parts.home and (is_asked_for or namespace == self._parts.namespace)
+        if not is_known:
             self.look_at(namespace, check=self.deadline())
-        else:
+        elif not is_looking or look_unless_busy(self._parts, namespace, partial(self.look_at, namespace)) is None:
             self._ensure_catalogued(namespace)
         self._followed.add(namespace.name)
 
-    def look_at(self, namespace: Namespace, *, check: Callable[[], None]) -> int:
+    def look_at(self, namespace: Namespace, *, check: Callable[[], None], is_waiting: bool = True) -> int:
         """Look at a namespace's log; return how many commits came."""
         is_new = self._parts.state.positions.find(namespace.name) is None
-        pulled = self.syncer_of(namespace).pull(check=check)
+        pulled = self.syncer_of(namespace).pull(check=check, is_waiting=is_waiting)
         self.foreign.settle(namespace, is_new=is_new and pulled.position.seq == 0)
         self._followed.add(namespace.name)
         return pulled.commits

@@ -101,9 +101,13 @@ class Syncer:
 
     # --- with the bucket ---------------------------------------------------------------------------
 
-    def pull(self, *, check: Callable[[], None] = no_check) -> Pulled:
-        """Apply what is new in the log."""
-        with self._lock.hold():
+    def pull(self, *, check: Callable[[], None] = no_check, is_waiting: bool = True) -> Pulled:
+        """Apply what is new in the log.
+
+        Raises:
+            LockHeld: Another command of this clone is at it, and `is_waiting` says not to wait for it.
+        """
+        with self._lock.hold(is_waiting=is_waiting):
             return self._pull(check)
 
     def _pull(self, check: Callable[[], None]) -> Pulled:
@@ -171,11 +175,16 @@ class Syncer:
         *,
         progress: Progress = silent,
         check: Callable[[], None] = no_check,
+        is_waiting: bool = True,
     ) -> Hydrated:
-        """Fetch content: of some files, or of all that is not here."""
+        """Fetch content: of some files, or of all that is not here.
+
+        Raises:
+            LockHeld: As for `pull`.
+        """
         from swampsync.sync.hydrate import Hydrator
 
-        with self._lock.hold():
+        with self._lock.hold(is_waiting=is_waiting):
             hydrator = Hydrator(self.clone, self.copy, check=check, on_applied=self._on_applied)
             with self._telling(hydrator):
                 if records is None:

@@ -191,7 +191,7 @@ def test_steps_without_the_lock_are_seen(watch: Watch, monkeypatch: pytest.Monke
     """The check above can fail: with a lock that locks nothing, every step is outside."""
 
     syncer = Syncer(watch.desk.clone, watch.lock())
-    monkeypatch.setattr(syncer._lock, "hold", nullcontext)
+    monkeypatch.setattr(syncer._lock, "hold", lambda **_: nullcontext())
     Commands(watch.desk, syncer).put("state", "one")
     syncer.push()
     assert watch.inside == set()
