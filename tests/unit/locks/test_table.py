@@ -20,7 +20,7 @@ from swampsync.locks.table import COMMAND_LOCKS, LockKind, find_lock_kind
     ],
 )  # fmt: skip
 def test_reads_take_no_lock(command: str) -> None:
-    """Nobody who only looks ever waits, nor does whoever breaks a lock."""
+    """Whoever only looks, or breaks a lock, takes none; `waits_for_clone` is the other column."""
     assert find_lock_kind(command) is LockKind.NONE
 
 
