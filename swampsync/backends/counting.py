@@ -23,11 +23,11 @@ from swampsync.backends.base import (
     RequestObserver,
 )
 from swampsync.backends.places import Places
+from swampsync.backends.s3_pieces import choose_part_bytes, cut_reads, cut_writes, is_in_parts
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
 
 PAGE_KEYS: Final = 1_000
-PART_BYTES: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,8 @@ class Counting:
 
     @contextmanager
     def open(self, key: ObjectKey) -> Iterator[tuple[ObjectInfo, Iterator[bytes]]]:
-        """Read an object as chunks: one request, and as many bytes as were taken."""
-        down = 0
+        """Read an object as chunks: the ranges that bring as many bytes as were taken."""
+        size = down = 0
 
         def counted(chunks: Iterator[bytes]) -> Iterator[bytes]:
             nonlocal down
@@ -138,14 +138,15 @@ class Counting:
 
         try:
             with self._store.open(key) as (info, chunks):
+                size = info.size
                 yield info, counted(chunks)
         finally:
-            self._tell(RequestKind.GET, 0, down)
+            self._tell_reads(size, down)
 
     @contextmanager
     def download(self, key: ObjectKey, target: Places) -> Iterator[tuple[ObjectInfo, Iterator[int]]]:
-        """Read an object to its places: one request, and as many bytes as were told to be there."""
-        down = 0
+        """Read an object to its places: the ranges that bring as many bytes as were told to be there."""
+        size = down = 0
 
         def counted(extents: Iterator[int]) -> Generator[int]:
             nonlocal down
@@ -155,9 +156,10 @@ class Counting:
 
         try:
             with self._store.download(key, target) as (info, extents), closing(counted(extents)) as told:
+                size = info.size
                 yield info, told
         finally:
-            self._tell(RequestKind.GET, 0, down)
+            self._tell_reads(size, down)
 
     def head(self, key: ObjectKey) -> ObjectInfo:
         """Describe an object: one request."""
@@ -170,17 +172,16 @@ class Counting:
         return self._store.put(key, body, mode)
 
     def put_stream(self, key: ObjectKey, body: BinaryIO) -> PutResult:
-        """Write a large object: one request, or begin, parts of 8 MiB and end."""
+        """Write a large object: one request, or begin, parts and end."""
         counted = _CountedBody(body)
         try:
             return self._store.put_stream(key, cast("BinaryIO", counted))
         finally:
-            if counted.size <= PART_BYTES:
-                self._tell(RequestKind.PUT, counted.size, 0)
-            else:
+            part_bytes = choose_part_bytes(counted.size if body.seekable() else None)
+            for part in cut_writes(counted.size, part_bytes=part_bytes):
+                self._tell(RequestKind.PUT, part, 0)
+            if is_in_parts(counted.size, part_bytes=part_bytes):  # begin and end
                 self._tell(RequestKind.MULTIPART, 0, 0)
-                for at in range(0, counted.size, PART_BYTES):
-                    self._tell(RequestKind.PUT, min(PART_BYTES, counted.size - at), 0)
                 self._tell(RequestKind.MULTIPART, 0, 0)
 
     def delete(self, key: ObjectKey) -> None:
@@ -208,6 +209,10 @@ class Counting:
         for _ in range(0, max(len(names), 1), PAGE_KEYS):
             self._tell(RequestKind.LIST, 0, 0)
         return names
+
+    def _tell_reads(self, size: int, taken: int) -> None:
+        for down in cut_reads(size, taken):
+            self._tell(RequestKind.GET, 0, down)
 
 
 class _CountedBody:

@@ -36,9 +36,10 @@ from swampsync.backends.base import (
 from swampsync.backends.checks import check_conditional_size, check_directory_prefix, check_range, range_behind_end
 from swampsync.backends.places import Places
 from swampsync.backends.s3_answers import Operation
-from swampsync.backends.s3_download import FIRST_BYTES, place_ranges, read_ranges
+from swampsync.backends.s3_download import place_ranges, read_ranges
 from swampsync.backends.s3_keys import CredentialSource
 from swampsync.backends.s3_listing import list_range
+from swampsync.backends.s3_pieces import FIRST_BYTES
 from swampsync.backends.s3_requests import S3Requests, is_out_of_range
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.backends.s3_sharing import Sharing

@@ -16,13 +16,12 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from swampsync.backends.base import GetResult, ObjectInfo
 from swampsync.backends.places import Places
+from swampsync.backends.s3_pieces import FIRST_BYTES, choose_range_bytes
 from swampsync.backends.s3_sharing import Sharing
 from swampsync.errors import InvalidInput, Unavailable
 
 T = TypeVar("T")
 
-FIRST_BYTES: Final = 4 << 20
-_LARGEST_RANGE: Final = 16 << 20
 # A range that is given out in order is held until its turn, in the chunks it came in, never put together: what is on
 # its way takes its own size and no more.
 _WINDOW_BYTES: Final = 48 << 20
@@ -47,23 +46,6 @@ class RangeChunks:
 
 
 Fetch = Callable[[int, int], RangeChunks]
-
-
-def choose_range_bytes(size: int) -> int:
-    """Say how large the ranges of an object are: larger ones cost less each, but there must be enough for all threads.
-
-    Args:
-        size: The object's size in bytes.
-    """
-    sixteenth = -(-size // (16 * FIRST_BYTES)) * FIRST_BYTES
-    return min(max(sixteenth, FIRST_BYTES), _LARGEST_RANGE)
-
-
-def count_reads(size: int) -> int:
-    """Say how many requests it takes to read an object of a size in ranges."""
-    if size <= FIRST_BYTES:
-        return 1
-    return 1 + -(-(size - FIRST_BYTES) // choose_range_bytes(size))
 
 
 def read_ranges(

@@ -6,13 +6,10 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-PART_BYTES: Final = 8 << 20
-# Fewer, larger parts cost the server less; below this size there would be too few to go side by side.
-_LARGE_BYTES: Final = 16 * PART_BYTES
-_LARGE_PART_BYTES: Final = 2 * PART_BYTES
+from swampsync.backends.s3_pieces import choose_part_bytes
+
 # Four parts on their way and one being read.
 PARTS_AT_A_TIME: Final = 4
-MAX_PARTS: Final = 10_000
 # What is read at a time fits a processor's cache: it is digested, and copied into its part, while it is there.
 _PIECE_BYTES: Final = 1 << 20
 
@@ -62,26 +59,6 @@ def read_parts(body: BinaryIO) -> tuple[bytes, Parts | None]:
     if len(first) < part_bytes:
         return first, None
     return b"", Parts(first, body, part_bytes)
-
-
-def choose_part_bytes(size: int | None) -> int:
-    """Say how large the parts of a stream are, of which S3 takes no more than `MAX_PARTS`.
-
-    Args:
-        size: The stream's size in bytes; `None` if it is not known.
-    """
-    if size is None:
-        return _LARGE_PART_BYTES
-    if size < _LARGE_BYTES:
-        return PART_BYTES
-    needed = -(-size // MAX_PARTS)
-    return max(_LARGE_PART_BYTES, -(-needed // PART_BYTES) * PART_BYTES)
-
-
-def count_writes(size: int) -> int:
-    """Say how many requests it takes to write a stream of a size that can be found out."""
-    part_bytes = choose_part_bytes(size)
-    return 1 if size < part_bytes else 2 + -(-size // part_bytes)
 
 
 def read_whole_parts(body: BinaryIO) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from swampsync.artifacts.scan import LATEST_NAME, METADATA_NAME, RAW_NAME
-from swampsync.backends.counting import PART_BYTES
+from swampsync.backends.s3_pieces import count_writes
 from swampsync.disk import Disk, Kind
 from swampsync.errors import DataError
 from swampsync.layout import Layout
@@ -77,13 +77,13 @@ def plan_move(source: MoveSource, *, into_bucket: bool) -> MovePlan:
         _note(plan, "data")
         for version in item.versions:
             plan.size += version.size + len(version.text)
-            plan.requests += 1 + _requests(version.size)
+            plan.requests += 1 + count_writes(version.size)
     for file in source.files():
         if into_bucket and file.is_stray:
             plan.problems.append((file.path, "lies in `data/` and is part of no whole version"))
         plan.others += 1
         plan.size += file.size
-        plan.requests += _requests(file.size)
+        plan.requests += count_writes(file.size)
         _note(plan, file.relative.partition("/")[0])
     plan.problems += source.problems
     plan.directories.sort(key=DATASTORE_SUBDIRS.index)
@@ -93,10 +93,6 @@ def plan_move(source: MoveSource, *, into_bucket: bool) -> MovePlan:
 def _note(plan: MovePlan, directory: str) -> None:
     if directory not in plan.directories:
         plan.directories.append(directory)
-
-
-def _requests(size: int) -> int:
-    return 1 if size <= PART_BYTES else 2 + -(-size // PART_BYTES)
 
 
 def carry(

@@ -116,10 +116,8 @@ def open_bucket(
     """
     from swampsync.backends.s3 import S3Store
     from swampsync.backends.s3_credentials import AwsCredentials
-    from swampsync.backends.s3_download import count_reads
     from swampsync.backends.s3_profiles import CredentialPlaces
     from swampsync.backends.s3_settings import Checksum, ETagQuoting
-    from swampsync.backends.s3_upload import count_writes
 
     places = CredentialPlaces.of(environ, home=environ.get("HOME") or _NO_HOME, cache_dir=cache_dir)
     options = make_options(settings, places=places, world=world)
@@ -137,7 +135,6 @@ def open_bucket(
         quotings={quoting.value: store.with_quoting(quoting) for quoting in (ETagQuoting.QUOTED, ETagQuoting.BARE)},
         administer=administer,
         wants_checksums=lambda: store.options.checksum is Checksum.SHA256,
-        costs=TransferCosts(of_stream_up=count_writes, of_stream_down=count_reads),
     )
 
 

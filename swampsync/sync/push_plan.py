@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from swampsync.backends.counting import PART_BYTES
+from swampsync.backends.s3_pieces import count_writes
 from swampsync.catalog.files import FileState
 from swampsync.errors import Refused
 from swampsync.log.paths import RAW_FILE
@@ -78,7 +78,7 @@ def plan_push(entries: Sequence[PendingEntry], sizes: dict[str, int]) -> PushPla
             continue
         content = sizes.get(entry.path, 0)
         size += content
-        requests += 1 if content <= PART_BYTES else 2 + -(-content // PART_BYTES)
+        requests += count_writes(content)
         if entry.is_version:
             requests += 1
             size += _ROW_BYTES

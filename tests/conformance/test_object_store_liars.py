@@ -11,7 +11,7 @@ import pytest
 from swampsync.backends.base import ObjectInfo, ObjectStore
 from swampsync.backends.checks import digest_etag
 from swampsync.backends.memory import MemoryStore, _Object
-from swampsync.backends.s3_download import FIRST_BYTES
+from swampsync.backends.s3_pieces import FIRST_BYTES
 from swampsync.clock import SystemClock
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey

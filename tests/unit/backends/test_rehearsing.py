@@ -17,11 +17,10 @@ from swampsync.backends.base import (
     RequestKind,
 )
 from swampsync.backends.costs import TransferCosts
-from swampsync.backends.counting import PART_BYTES, Counting, RequestCounter
+from swampsync.backends.counting import Counting, RequestCounter
 from swampsync.backends.memory import MemoryStore
 from swampsync.backends.rehearsing import Rehearsing
-from swampsync.backends.s3_download import FIRST_BYTES, count_reads
-from swampsync.backends.s3_upload import count_writes
+from swampsync.backends.s3_pieces import FIRST_BYTES, PART_BYTES, count_reads, count_writes
 from swampsync.clock import SystemClock
 from swampsync.layout import ObjectKey
 

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from swampsync.backends.base import ETag, GetResult, ObjectInfo
-from swampsync.backends.s3_download import FIRST_BYTES, RangeChunks, place_ranges, read_ranges
+from swampsync.backends.s3_download import RangeChunks, place_ranges, read_ranges
+from swampsync.backends.s3_pieces import FIRST_BYTES
 from swampsync.backends.s3_sharing import Sharing
 from swampsync.clock import SystemClock
 from swampsync.errors import InvalidInput, Unavailable

@@ -31,8 +31,8 @@ from swampsync.backends.base import (
 )
 from swampsync.backends.s3 import S3Store
 from swampsync.backends.s3_answers import ChecksumWanted
-from swampsync.backends.s3_download import FIRST_BYTES
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
+from swampsync.backends.s3_pieces import FIRST_BYTES
 from swampsync.backends.s3_settings import ETagQuoting, S3Options
 from swampsync.disk import LocalDisk
 from swampsync.errors import AccessDenied, SwampsyncError, Unavailable

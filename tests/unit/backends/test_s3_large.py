@@ -6,9 +6,9 @@ import io
 
 import pytest
 
-from swampsync.backends.s3_download import choose_range_bytes
+from swampsync.backends.s3_pieces import MAX_PARTS, choose_part_bytes, choose_range_bytes
 from swampsync.backends.s3_sharing import Sharing
-from swampsync.backends.s3_upload import MAX_PARTS, choose_part_bytes, read_parts
+from swampsync.backends.s3_upload import read_parts
 
 MIB = 1 << 20
 

@@ -33,8 +33,8 @@ from swampsync.backends.base import (
 )
 from swampsync.backends.s3 import S3Store
 from swampsync.backends.s3_clients import S3Clients, Use
-from swampsync.backends.s3_download import FIRST_BYTES
 from swampsync.backends.s3_keys import S3Keys, StaticCredentials
+from swampsync.backends.s3_pieces import FIRST_BYTES
 from swampsync.backends.s3_quoting import detect_etag_quoting
 from swampsync.backends.s3_settings import Checksum, ETagQuoting, S3Options
 from swampsync.disk import LocalDisk
