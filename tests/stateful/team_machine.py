@@ -37,6 +37,7 @@ from swampsync.repo import Repo
 from swampsync.repo.sync_report import SyncOptions
 from swampsync.sync.push_plan import PushLimits
 from swampsync.testing.faulty_store import Fault, RandomFaults, no_faults
+from tests.stateful.readers import Readers
 from tests.stateful.team import IMMORTAL, Member, Office
 
 RATES = {
@@ -127,6 +128,7 @@ class TeamMachine(RuleBasedStateMachine):
         self.team.append(self.office.member("bob2", repo_id="repo-bob"))
         self.stranger = self.office.member("stranger", namespace="app")
         self.strange: set[str] = set()
+        self.readers = Readers(self.office)
         self.is_calm = True  # no process was killed
         # One definition of the model that all mean; whoever defines it twice has two (see sync.md).
         self.put_version(self.team[0], "a", IMMORTAL)
@@ -394,12 +396,24 @@ class TeamMachine(RuleBasedStateMachine):
         with suppress(NotFound):  # all of it may be deleted
             self.run(self.stranger, lambda repo: repo.data.versions("infra:m", "a"), IMMORTAL)
 
+    @rule(lives=LIVES)
+    def look_at_the_stranger(self, lives: int) -> None:
+        """One clone reads the other namespace too; the others never do."""
+        with suppress(NotFound):  # it may have nothing yet
+            self.run(self.team[-1], lambda repo: repo.data.versions("app:own", "state"), lives)
+
     # --- what must be true -------------------------------------------------------------------------
 
     @invariant()
     def nobody_writes_elsewhere(self) -> None:
         """I4: a process writes in its own namespace and to its own lock only."""
         assert self.office.strange_writes() == []
+
+    @invariant()
+    def everybody_sees_whole_commits(self) -> None:
+        """I2, I6: what a clone has of a namespace is the log's up to its position, and nothing of others is its own."""
+        if hasattr(self, "readers"):
+            assert sum(self.readers.check(member) for member in [*self.team, self.stranger]) >= len(self.team)
 
     def converge(self) -> None:
         """Let everybody finish in peace; then all must be equal to the log, and nothing lost or doubled."""
@@ -424,8 +438,13 @@ class TeamMachine(RuleBasedStateMachine):
                 status = repo.synchroniser.status()
                 assert (status.pending_puts, status.pending_removals, status.dead_letters) == (0, 0, ())
                 rows = list(repo._parts.catalog.rows("infra"))
-                assert {(r.type_normalized, r.model_id, r.data_name, r.version, r.id) for r in rows} == replayed
-                assert list(repo._parts.catalog.rows("app")) == []
+                assert _catalogued(repo, "infra") == replayed
+                strange: set[tuple[str, str, str, int, str]] = set()
+                if member is self.team[-1]:  # who reads the other namespace
+                    with suppress(NotFound):
+                        repo.data.versions("app:own", "state")
+                    strange = _visible_rows(read_state(self.office.log("app"))[0])
+                assert _catalogued(repo, "app") == strange
             tree = member.tree()
             for path, body in bodies.items():
                 assert tree[f"infra/{path}"] == body, path
@@ -485,6 +504,11 @@ class TeamMachine(RuleBasedStateMachine):
             rows = list(repo._parts.catalog.rows("app"))
             assert {row.data_name for row in rows} <= {"state"}
             assert len(rows) == len(found)
+
+
+def _catalogued(repo: Repo, namespace: str) -> set[tuple[str, str, str, int, str]]:
+    rows = repo._parts.catalog.rows(namespace)
+    return {(r.type_normalized, r.model_id, r.data_name, r.version, r.id) for r in rows}
 
 
 def _visible_rows(state: NamespaceState) -> set[tuple[str, str, str, int, str]]:
