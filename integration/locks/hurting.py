@@ -2,7 +2,7 @@
 
 Whoever is hurt from outside holds the lock only by chance, and in a bucket hardly ever: most of the time goes by
 between holds. A worker that is to be hurt is told when it starts, does it with the same signals, and says in the
-history first that it will be killed.
+history first what it is about to do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from integration.locks.lock_history import KILLED, RELEASED, TAKEN, WRITTEN, HistoryFile
+from integration.locks.lock_history import KILLED, RELEASED, STOPPED, TAKEN, WRITTEN, HistoryFile
 
 ENTERING: Final = "entering"  # has the lock, and has not written yet
 
@@ -64,11 +64,10 @@ class Hurting:
         self._hurts = [Hurt(int(acquisition), str(step), int(number)) for acquisition, step, number in hurts]
 
     def pass_by(self, step: str, nonce: str, history: HistoryFile, *, acquisition: int, at: float) -> None:
-        """Do what was planned for this place, once; a kill is told to the lock's history first."""
+        """Do what was planned for this place, once; the lock's history is told first."""
         for hurt in self._hurts:
             if (hurt.acquisition, hurt.step) == (acquisition, step):
                 self._hurts.remove(hurt)
-                if hurt.signal == signal.SIGKILL:
-                    history.append(KILLED, nonce, -1, at=at)
+                history.append(KILLED if hurt.signal == signal.SIGKILL else STOPPED, nonce, -1, at=at)
                 os.kill(os.getpid(), hurt.signal)
                 return

@@ -5,7 +5,7 @@ named by its nonce. It writes `taken` first, `written` in between and `released`
 after a `check` and each followed by a line that says how long check and write took. From its first to its last line
 the hold claims to be alone; `find_overlaps` reports every two holds of which one wrote between lines of the other.
 
-A worker that is to kill itself while it holds the lock writes a line `killed` first.
+A worker that is to kill or to stop itself while it holds the lock writes a line `killed` or `stopped` first.
 
 A process that stands still between the check and the write may write late (`design/locks.md`, not covered on a
 directory). A line that took longer than what a check promises therefore proves nothing; it is left out, and
@@ -27,6 +27,7 @@ RELEASED: Final = "released"
 LOST: Final = "lost"
 TOOK: Final = "took"
 KILLED: Final = "killed"
+STOPPED: Final = "stopped"
 CLAIMS: Final = frozenset({TAKEN, WRITTEN, RELEASED})
 
 
@@ -72,6 +73,21 @@ class Kill:
     nonce: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A holder that stopped itself, for longer than its TTL.
+
+    Args:
+        pid: Of its process.
+        at: The uptime just before.
+        nonce: Of the lock that it held.
+    """
+
+    pid: int
+    at: float
+    nonce: str
+
+
 class HistoryFile:
     """What one process appends to the history.
 
@@ -100,6 +116,12 @@ def read_kills(path: Path) -> list[Kill]:
     """Read which holders killed themselves."""
     documents = [json.loads(line) for line in path.read_bytes().splitlines()]
     return [Kill(line["pid"], line["at"], line["nonce"]) for line in documents if line["event"] == KILLED]
+
+
+def read_stops(path: Path) -> list[Stop]:
+    """Read which holders stopped themselves."""
+    documents = [json.loads(line) for line in path.read_bytes().splitlines()]
+    return [Stop(line["pid"], line["at"], line["nonce"]) for line in documents if line["event"] == STOPPED]
 
 
 def parse_lines(lines: Sequence[bytes]) -> list[Claim]:
@@ -198,6 +220,18 @@ def find_slow_heals(claims: Sequence[Claim], kills: Sequence[Kill], *, heal_seco
         elif successor.at - kill.at > heal_seconds:
             slow.append(f"{_name(successor)} followed pid {kill.pid} after {successor.at - kill.at:.1f} s")
     return slow
+
+
+def find_undisturbed_stops(claims: Sequence[Claim], stops: Sequence[Stop], *, heal_seconds: float) -> list[str]:
+    """Find stopped holders whom nobody succeeded within `heal_seconds`, and who noticed no loss when they went on."""
+    undisturbed = []
+    for stop in stops:
+        is_lost = any(claim.is_lost for claim in claims if claim.nonce == stop.nonce)
+        takers = [c.at for c in claims if c.event == TAKEN and c.nonce != stop.nonce and c.at >= stop.at]
+        if not is_lost and (not takers or min(takers) - stop.at > heal_seconds):
+            after = f"after {min(takers) - stop.at:.1f} s" if takers else "never"
+            undisturbed.append(f"pid {stop.pid} stopped, noticed nothing, and was followed {after} ({stop.nonce})")
+    return undisturbed
 
 
 def _is_safe(claim: Claim, safe_seconds: float) -> bool:

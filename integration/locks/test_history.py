@@ -27,13 +27,16 @@ from integration.locks.lock_history import (
     TAKEN,
     Claim,
     Kill,
+    Stop,
     count_in_doubt,
     find_killed_holds,
     find_malformed,
     find_overlaps,
     find_slow_heals,
+    find_undisturbed_stops,
     read_history,
     read_kills,
+    read_stops,
 )
 from swampsync.testing.s3_side_channel import S3Server
 
@@ -60,10 +63,12 @@ class Past:
     Args:
         claims: Its history.
         kills: Of its holders by themselves, and of anybody from outside.
+        stops: Of its holders by themselves.
     """
 
     claims: list[Claim]
     kills: list[Kill]
+    stops: list[Stop]
 
     @property
     def overlaps(self) -> list[str]:
@@ -105,7 +110,7 @@ def run_crowd(
     pasts = []
     for name in settings["namespaces"]:
         path = tmp_path / f"history-{name}"
-        pasts.append(Past(read_history(path), [*read_kills(path), *crowd.kills]))
+        pasts.append(Past(read_history(path), [*read_kills(path), *crowd.kills], read_stops(path)))
         print(f"{name}: {pasts[-1]}")
         assert find_malformed(pasts[-1].claims) == []
     assert all(worker.returncode == 0 for worker in crowd.workers.values())
@@ -125,12 +130,14 @@ def check_history(tmp_path: Path, settings: dict[str, Any]) -> None:
         assert past.overlaps == []
         assert past.in_doubt <= MOST_IN_DOUBT
         assert find_slow_heals(past.claims, past.kills, heal_seconds=HEAL_SECONDS) == []
+        assert find_undisturbed_stops(past.claims, past.stops, heal_seconds=HEAL_SECONDS) == []
         # Whoever gives the lock back is the first to ask for it again; that must not be all there was.
         assert count_handovers(past.claims) > ACQUISITIONS // 4
     # Nobody was spared: all that were to hurt themselves have.
     planned = Counter(number for _, _, number in HOLDERS_HURT)
     assert (crowd.own_kills, len(crowd.kills)) == (planned[signal.SIGKILL], KILLS)
     assert crowd.stops == planned[signal.SIGSTOP] + STOPS
+    assert sum(len(past.stops) for past in pasts) >= planned[signal.SIGSTOP]
     killed = [kill for past in pasts for kill, _ in find_killed_holds(past.claims, past.kills)]
     # They were holders, but for one that may have been stopped from outside, and succeeded, just before.
     assert sum(bool(kill.nonce) for kill in killed) >= planned[signal.SIGKILL] - 1

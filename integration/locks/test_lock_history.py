@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,20 +14,24 @@ from integration.locks.lock_history import (
     KILLED,
     LOST,
     RELEASED,
+    STOPPED,
     TAKEN,
     TOOK,
     WRITTEN,
     Claim,
     HistoryFile,
     Kill,
+    Stop,
     count_in_doubt,
     find_killed_holds,
     find_malformed,
     find_overlaps,
     find_slow_heals,
+    find_undisturbed_stops,
     parse_lines,
     read_history,
     read_kills,
+    read_stops,
 )
 
 SAFE = 0.75
@@ -171,3 +176,30 @@ def test_history_is_read_as_it_was_written(tmp_path: Path) -> None:
 def _line(event: str, nonce: str, counter: int, **more: float) -> bytes:
     who = {"worker": 1, "host": nonce, "pid": ord(nonce)}
     return json.dumps({"event": event, "nonce": nonce, "counter": counter} | who | more).encode()
+
+
+@pytest.mark.parametrize(
+    ("order", "is_lost", "expected"),
+    [("ab", False, 0), ("acccb", False, 0), ("aaa", False, 1), ("a", True, 0), ("aabbb", True, 0)],
+)
+def test_stopped_holder_is_followed_or_notices_its_loss(order: str, is_lost: bool, expected: int) -> None:  # noqa: FBT001
+    """Whoever went on as if nothing had been, with nobody after it, is found."""
+    claims = [replace(c, is_lost=is_lost and c.nonce == "a") for c in write_history(order)]
+    stop = Stop(ord("a"), 0.5, "a")
+    assert len(find_undisturbed_stops(claims, [stop], heal_seconds=4)) == expected
+
+
+def test_follower_that_came_too_late_is_found() -> None:
+    """A stopped holder's lock is free after its TTL, whatever the holder does later."""
+    claims = write_history("ab")
+    assert find_undisturbed_stops(claims, [Stop(ord("a"), 0.5, "a")], heal_seconds=0.4) != []
+
+
+def test_stops_are_read_from_the_history(tmp_path: Path) -> None:
+    """A holder says which lock it held when it stopped itself; kills are told apart."""
+    path = tmp_path / "history"
+    history = HistoryFile(str(path), worker=1, host="h")
+    history.append(STOPPED, "n", -1, at=2.0)
+    history.append(KILLED, "m", -1, at=3.0)
+    assert [(stop.pid, stop.at, stop.nonce) for stop in read_stops(path)] == [(os.getpid(), 2.0, "n")]
+    assert [kill.nonce for kill in read_kills(path)] == ["m"]
