@@ -26,19 +26,22 @@ def data_of(team: Team) -> set[str]:
     return {key for key in list(team.buckets.keys()) if not key.endswith(".lock")}
 
 
-@pytest.mark.parametrize("namespace", ["", "infra"], ids=["solo", "namespaced"])
-@pytest.mark.parametrize("is_flag", [True, False], ids=["flag", "config"])
+DELETE = ("data", "delete", "vpc", "one", "-y")
+RENAME = ("data", "rename", "vpc", "one", "three")
+GC = ("data", "gc", "-y")
+
+
 @pytest.mark.parametrize(
-    ("words", "left"),
+    ("namespace", "is_flag", "words", "left"),
     [
-        (("data", "delete", "vpc", "one", "-y"), {"two", "kept"}),
-        (("data", "rename", "vpc", "one", "three"), {"two", "three", "kept"}),
-        (("data", "gc", "-y"), {"two", "kept"}),
+        ("", True, DELETE, {"two", "kept"}),
+        ("infra", False, RENAME, {"two", "three", "kept"}),
+        ("infra", True, GC, {"two", "kept"}),
     ],
-    ids=["delete", "rename", "gc"],
+    ids=["delete", "rename, by configuration", "gc"],
 )
 def test_removal_is_seen_by_others_after_the_sync(
-    team: Team, namespace: str, words: tuple[str, ...], left: set[str], *, is_flag: bool
+    team: Team, *, namespace: str, is_flag: bool, words: tuple[str, ...], left: set[str]
 ) -> None:
     """Here it is done at once, in the bucket at most a lock is taken, and others see it once it was published."""
     ann, bob = (team.repo(name, namespace, "" if is_flag else "  autoSync: false\n") for name in ("ann", "bob"))
