@@ -87,6 +87,18 @@ def test_refusal_shows_no_key_that_the_server_repeats() -> None:
         assert KEYS.access_key_id not in shown
 
 
+def test_proxy_of_the_environment_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Administration goes through `HTTP_PROXY`, as the store does."""
+    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    options = S3Options(bucket="team-data", endpoint="http://s3.example.invalid:9000")
+    with ScriptedServer(always(xml("<ListBucketResult></ListBucketResult>"))) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.endpoint)
+        with S3Admin(options, StaticCredentials(KEYS)) as admin:
+            assert admin.has_bucket()
+    assert [r.target.partition("?")[0] for r in proxy.requests] == ["http://s3.example.invalid:9000/team-data"]
+
+
 def test_server_of_a_private_authority_is_trusted_by_its_file(tmp_path: Path) -> None:
     """Administration trusts the authority of `ca_file`; without it the error is the store's, and nothing is sent."""
     ca_file, context = make_authority(tmp_path)

@@ -112,6 +112,19 @@ def test_environment_does_not_reach_the_store(monkeypatch: pytest.MonkeyPatch) -
     assert server.requests[0].headers["host"] == f"127.0.0.1:{server.port}"
 
 
+def test_proxy_of_the_environment_is_followed_unless_the_server_is_excepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests go through `HTTP_PROXY`, but for servers that `NO_PROXY` names."""
+    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    far = S3Options(bucket="team-data", endpoint="http://s3.example.invalid:9000")
+    with ScriptedServer(always(served(b"x"))) as proxy, ScriptedServer(always(served(b"near"))) as near:
+        monkeypatch.setenv("HTTP_PROXY", proxy.endpoint)
+        S3Store(far, StaticCredentials(KEYS), read_file=LocalDisk().read_bytes).get(KEY)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert store_at(near).get(KEY).body == b"near"
+    assert [r.target for r in proxy.requests] == ["http://s3.example.invalid:9000/team-data/a/b.json"]
+
+
 @pytest.mark.parametrize(
     ("sse", "key", "expected"),
     [
