@@ -33,6 +33,7 @@ EXTENDED = frozenset(
         "cli/test_lost_while_removing.py",
         "cli/test_lock_bucket.py",
         "cli/test_lock_hints.py",
+        "cli/test_lock_of_repairs.py",
         "cli/test_lock_table.py",
         "cli/test_lock_table_bucket.py",
         "cli/test_migrate.py",

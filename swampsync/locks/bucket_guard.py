@@ -123,11 +123,6 @@ class BucketGuard:
         """Return the variables for a child."""
         return child_environment((*self._keeper.leases(), *self._copy.leases()), self._parts.parent)
 
-    def release_all(self) -> None:
-        """Give everything back."""
-        self._keeper.release_all()
-        self._copy.release_all()
-
     def sweep(self) -> int:
         """Remove what processes that died in the middle of taking a lock left in the local copy."""
         return self._copy.sweep()

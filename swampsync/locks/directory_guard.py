@@ -139,11 +139,6 @@ class DirectoryGuard:
         """Return what all threads of this process hold."""
         return self._keeper.leases()
 
-    def release_all(self) -> None:
-        """Give everything back."""
-        self._keeper.release_all()
-        self._definitions.release_all()
-
     def sweep(self) -> int:
         """Remove what processes that died in the middle of taking a lock left behind more than a day ago."""
         directories = [

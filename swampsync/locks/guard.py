@@ -94,7 +94,3 @@ class LockGuard(Protocol):
     def sweep(self) -> int:
         """Remove what processes that died in the middle of taking a lock left a day ago; return how many files."""
         ...
-
-    def release_all(self) -> None:
-        """Give everything back; for a process that is about to be ended by a signal."""
-        ...

@@ -168,11 +168,6 @@ class LeaseKeeper:
         with self._mutex:
             return tuple(kept for _, kept in self._held.values())
 
-    def release_all(self) -> None:
-        """Give everything back; for a process that is about to be ended by a signal."""
-        for kept in self.leases():
-            kept.release()
-
     def _wait_for(self, key: str, record: LockRecord, waiting: Waiting) -> tuple[Lease, float]:
         clock = self.parts.clock
         watcher = self.make_watcher()

@@ -119,7 +119,3 @@ class CheckedGuard:
     def sweep(self) -> int:
         """See `LockGuard`."""
         return self._guard.sweep()
-
-    def release_all(self) -> None:
-        """See `LockGuard`."""
-        self._guard.release_all()

@@ -165,7 +165,8 @@ class Structural:
 
     def compact(self) -> Compaction:
         """Give the free pages of the catalog's file back."""
-        with self.locked("datastore compact"):
+        with self.locked("datastore compact") as held:
+            held.check()
             return compact(self._parts.catalog.database)
 
     # --- upgrade -----------------------------------------------------------------------------------

@@ -206,6 +206,8 @@ class BucketVerifier:
         if head is not None and plan.put_back:
             put_back(syncer.clone, syncer.copy, head, plan.put_back, check=check)
         with syncer.locked():
+            if plan.rebuilds_state or plan.rebuilds_catalog:
+                check()
             if head is not None and plan.rebuilds_state:
                 now = go_on_to(syncer.clone, head, read_position(syncer.clone))
                 rebuild_state(syncer.clone, syncer.copy, now)

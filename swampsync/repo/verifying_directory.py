@@ -54,8 +54,9 @@ class DirectoryVerifier:
         Raises:
             LockTimeout: Somebody else held the namespace, or a model of it, for too long.
         """
-        with self._structural.locked("datastore verify --repair"):
+        with self._structural.locked("datastore verify --repair") as held:
             plan, _ = self.plan_repair()
             if plan.rebuilds_catalog:
+                held.check()
                 self._structural.reindex()
         return plan, self.verify(reads_content=reads_content, progress=progress)

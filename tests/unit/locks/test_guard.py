@@ -250,7 +250,8 @@ def test_second_drain_sees_a_writer_that_came_between(world: World, monkeypatch:
         pytest.fail("it went in beside a writer")
     assert caught.value.key == key
     assert world.locks() == [str(Path(key).relative_to(world.base))], "the structural lock was given back"
-    writer.release_all()
+    for lease in writer.leases():
+        assert lease.release()
 
 
 def test_dead_writer_does_not_stop_a_structural_command(world: World) -> None:
@@ -260,7 +261,7 @@ def test_dead_writer_does_not_stop_a_structural_command(world: World) -> None:
     world.bench.processes.kill(dead._parts.holder)
     with world.guard().structural_lock(command="data gc", wait_seconds=0):
         assert world.locks() == [".locks/infra.lock"]
-    dead.release_all()
+    assert [lease.release() for lease in dead.leases()] == [False]
 
 
 @pytest.mark.parametrize("body", [b"", b'{"holder'])
@@ -707,7 +708,6 @@ def test_bucket_guard_locks_the_namespace_in_the_bucket_and_models_in_the_copy(w
     assert guard.release().reason == NOTHING_HELD
     with guard.definition_lock("x", command="data put"):
         assert world.locks() == ["infra/auto-definitions/.auto-definition-create/x.lock"]
-    guard.release_all()
     assert guards[0].sweep() == 0
 
 

@@ -391,16 +391,6 @@ def test_child_that_wants_its_parents_lock_is_told_at_once(world: World) -> None
     assert parent.release()
 
 
-def test_release_all_frees_everything(world: World) -> None:
-    """A process that ends by a signal gives back what all its threads hold, once."""
-    keeper = world.keeper()
-    kept = [keeper.acquire(f"/shared/data/a/{n}/.lock", command="data put") for n in range(3)]
-    keeper.release_all()
-    assert keeper.leases() == ()
-    assert not any(k.release() for k in kept)
-    assert all(world.store.inspect(k.key) is None for k in kept)
-
-
 def test_exception_in_the_block_releases(world: World) -> None:
     """Every way out of the block gives the lock back."""
     for error in (ValueError, KeyboardInterrupt, SystemExit):
@@ -438,13 +428,13 @@ def test_waiting_measures_from_its_start(world: World) -> None:
 
 
 def test_signal_handler_may_release_in_the_middle_of_a_release(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handler that gives everything back does not wait for the very code that it has interrupted."""
+    """A handler that gives the lock back does not wait for the very code that it has interrupted."""
     keeper = world.keeper()
     kept = keeper.acquire(KEY, command="data put")
     release = world.store.release
 
     def interrupted(lease: Lease, *, is_valid: bool) -> bool:
-        keeper.release_all()
+        assert not kept.release()
         return release(lease, is_valid=is_valid)
 
     monkeypatch.setattr(world.store, "release", interrupted)
