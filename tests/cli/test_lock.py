@@ -174,6 +174,7 @@ def test_a_lock_of_ours_is_shown_with_its_ages_and_its_command(swamp: Swamp, pla
     with Repo.open(str(place.first)) as repo, repo.structural.locked("data gc"):
         (lock,) = swamp(place.first, "datastore", "lock", "status", "--json").json["locks"]
         text = swamp(place.first, "datastore", "lock", "status").text
+    assert lock.keys() == {"key", "state", "info", "pidAlive", "ageMs", "heartbeatAgeMs"}  # who waits, nobody knows
     assert lock["state"] == "held"
     assert lock["pidAlive"] is True
     assert 0 <= lock["ageMs"] < 60_000
