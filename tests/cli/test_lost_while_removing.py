@@ -16,6 +16,7 @@ from swampsync.clock import Spawner
 from swampsync.errors import LeaseLost
 from swampsync.layout import ObjectKey
 from swampsync.locks.kept import KeptLease
+from swampsync.repo import Repo
 from swampsync.repo.world import World
 from swampsync.sync.syncer import Syncer
 from tests.cli.conftest import Outcome, Swamp
@@ -136,3 +137,34 @@ def test_removals_of_a_lost_lock_are_never_published(
     assert repo("datastore", "verify", "--json").json["problems"] == []
     repo("datastore", "lock", "release", "--force").ok()
     assert repo("data", command, "--yes", "--json").json["versionsDeleted"] == count
+
+
+@pytest.mark.parametrize("command", ["gc", "prune"])
+def test_child_publishes_nothing_once_its_parents_lock_is_lost(
+    repo: Callable[..., Outcome],
+    thief: Thief,
+    tmp_path: Path,
+    variables: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    command: str,
+) -> None:
+    """A command that `exec --lock` started stops before its commit when somebody else takes what it works under."""
+    log = thief.commits()
+    thief.leases.clear()
+    done = Syncer.push
+
+    def interrupted(*arguments: Any, **more: Any) -> Any:
+        if thief.leases:
+            thief.leases[:] = thief.leases[:1]  # the parent's; the child's own lies in the copy
+            thief.strike()
+        return done(*arguments, **more)
+
+    with Repo.open(str(tmp_path / "repo")) as parent, parent.structural.locked("exec"):
+        variables |= {k: v for k, v in parent.child_environment().items() if k.startswith("SWAMP_LOCK_")}
+        with monkeypatch.context() as patch:
+            patch.setattr(Syncer, "push", interrupted)
+            outcome = repo("data", command, "--yes", "--json")
+    assert (outcome.status, outcome.error["code"]) == (75, "lease_lost"), outcome.text
+    assert "the command that started this one" in outcome.error["error"]
+    assert thief.commits() == log
