@@ -108,3 +108,26 @@ def test_repairs_wait_also_to_be_shown(make: Callable[[str], BucketRepo]) -> Non
         outcome = repo("datastore", "verify", "--repair", "--dry-run", env=IMPATIENT)
     assert "this clone was not compared" in outcome.err
     assert waits_for_clone("datastore verify --repair", is_dry_run=True)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "datastore setup filesystem --path elsewhere",
+        "datastore setup s3 --bucket other --create-bucket -n infra",
+        "datastore vacuum --yes",
+        "namespace join app",
+        "exec -- true",
+    ],
+)
+def test_command_without_a_case_waits_as_the_table_says(make: Callable[[str], BucketRepo], typed: str) -> None:
+    """Moving out of the bucket takes everything along, so it waits; a vacuum and a join ask the bucket only."""
+    repo, app = make("infra"), make("app")
+    for each in (repo, app):
+        each("data", "put", "m", "x").ok()
+    words = typed.split()
+    command = " ".join(words[:3] if words[1] == "setup" else words[:1] if words[0] == "exec" else words[:2])
+    with syncing(repo):
+        outcome = repo(*words, env=IMPATIENT)
+    assert (WAITING in outcome.err) is waits_for_clone(command), outcome.err
+    assert outcome.status == (75 if waits_for_clone(command) else 0), outcome.err
