@@ -1,9 +1,9 @@
 """Catching up: from any position to the head of a log by the shorter way.
 
-Near the head, and where nothing was published yet, that is the tail alone: one request if nothing is new. A new clone,
-one that is a thousand commits behind, and one whose log was replaced start over from the newest checkpoint that can be
-read; what reads one is imported there. A new clone's listing of the log, if it was whole, serves for what comes behind
-the checkpoint too.
+Near the head, and where nothing was published at the last look, that is the tail alone: one request if nothing is
+new. A new clone, one that is a thousand commits behind, and one whose log was replaced start over from the newest
+checkpoint that can be read; what reads one is imported there. The listing of a log that was empty until now, if it is
+whole, serves for what comes behind the checkpoint too.
 """
 
 # ruff: noqa: PLC0415
@@ -58,6 +58,7 @@ def catch_up(
     log: Log,
     position: Position,
     *,
+    was_empty: bool = False,
     page_keys: int = PAGE_KEYS,
     at_most: int | None = None,
     on_read: Callable[[int, int, int], None] = _tell_nobody,
@@ -67,6 +68,8 @@ def catch_up(
     Args:
         log: Which.
         position: Up to where it was applied; `BEGINNING` for a new clone.
+        was_empty: Whether nothing was published when it was last looked at: then it is likely that nothing is now. A
+            first look asks for a checkpoint first, which saves it a listing of a log that is long.
         page_keys: From how many commits on a checkpoint is looked for.
         at_most: Only checkpoints of this commit or an earlier one, because those of later ones turned out damaged.
         on_read: Told how many segments of a checkpoint were read, of how many, and their bytes.
@@ -76,12 +79,14 @@ def catch_up(
         Unavailable: The listing does not show what a read finds.
     """
     is_new = position.seq == 0
-    try:
-        first = tail(log, position, limit=page_keys)
-    except DataError:
-        if not is_new:
-            raise
-        first = Tail(log, Freshness.FAR_BEHIND, position, ())  # a checkpoint may lie behind what cannot be read
+    first = Tail(log, Freshness.FAR_BEHIND, position, ())
+    if not is_new or was_empty:
+        try:
+            first = tail(log, position, limit=page_keys)
+        except DataError:
+            if not is_new:
+                raise
+            # A checkpoint may lie behind what cannot be read.
     is_replaced = first.freshness is Freshness.REPLACED
     if first.freshness is Freshness.NOTHING_NEW and is_new:
         return CatchUp(starts_over=True, is_replaced=False, checkpoint=None, tail=first)

@@ -17,6 +17,12 @@ def read_position(clone: Clone) -> Position:
     return Position(kept.seq, kept.commit_id, ETag(kept.etag) if kept.etag else None)
 
 
+def was_empty(clone: Clone) -> bool:
+    """Say whether the log was looked at before, and nothing was published then."""
+    kept = clone.state.positions.find(clone.namespace)
+    return kept is not None and kept.seq == 0
+
+
 def write_position(clone: Clone, position: Position) -> None:
     """Write how far the log was applied, and when."""
     etag = "" if position.etag is None else position.etag.text

@@ -18,7 +18,7 @@ from swampsync.log.tail import Position
 from swampsync.sync.cataloguing import ensure_catalogued
 from swampsync.sync.clone import Clone
 from swampsync.sync.local_copy import LocalCopy
-from swampsync.sync.position import read_position, write_position
+from swampsync.sync.position import read_position, was_empty, write_position
 from swampsync.sync.progress import Progress, Stages, no_stages
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _find_way(clone: Clone, known: Position, stages: Stages, *, at_most: int | N
             if total > 1:  # what is read at once needs no bar
                 progress(read, total, size)
 
-        return catch_up(clone.log, known, at_most=at_most, on_read=tell)
+        return catch_up(clone.log, known, was_empty=was_empty(clone), at_most=at_most, on_read=tell)
 
 
 def _batches(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swampsync.backends.base import Create, Overwrite
+from swampsync.backends.base import Create, Overwrite, RequestKind
 from swampsync.errors import DataError, SwampsyncError
 from swampsync.layout import ObjectKey
 from swampsync.log.catch_up import catch_up, read_state
@@ -318,13 +318,27 @@ def test_clone_near_the_head_needs_no_checkpoint() -> None:
     assert (world.counter.snapshot() - before).requests == 1
 
 
-def test_new_clone_of_an_empty_log_makes_one_request() -> None:
-    """Where no commit is, no checkpoint is looked for."""
+@pytest.mark.parametrize(("was_empty", "requests"), [(False, 2), (True, 1)])
+def test_log_that_was_empty_is_one_request(*, was_empty: bool, requests: int) -> None:
+    """Where no commit was and is, no checkpoint is looked for; a first look asks for one."""
     world = World()
     before = world.counter.snapshot()
-    way = catch_up(world.log, BEGINNING)
+    way = catch_up(world.log, BEGINNING, was_empty=was_empty)
     assert (way.starts_over, way.checkpoint, way.tail.entries) == (True, None, ())
-    assert (world.counter.snapshot() - before).requests == 1
+    assert (world.counter.snapshot() - before).requests == requests
+
+
+def test_first_look_at_a_long_log_lists_it_from_the_checkpoint_on_only() -> None:
+    """A new clone makes a listing of checkpoints, one of the log, and the reads of what they name."""
+    world = World()
+    writer = world.writer()
+    push_some(writer, 12)
+    checkpointer(world).write(writer.position)
+    push_some(writer, 2, first=20)
+    before = world.counter.snapshot()
+    way = catch_up(world.log, BEGINNING, page_keys=10)
+    assert [entry.seq for entry in way.tail.entries] == [13, 14]
+    assert (world.counter.snapshot() - before)[RequestKind.LIST].requests == 2
 
 
 def test_new_clone_takes_a_checkpoint_that_came_after_its_listing() -> None:
@@ -342,7 +356,7 @@ def test_new_clone_takes_a_checkpoint_that_came_after_its_listing() -> None:
             push_some(writer, 1, first=7)
         return None
 
-    way = catch_up(replace(world.log, store=Faulty(world.log.store, publish)), BEGINNING)
+    way = catch_up(replace(world.log, store=Faulty(world.log.store, publish)), BEGINNING, was_empty=True)
     assert way.checkpoint is not None
     assert (way.checkpoint.position.seq, [entry.seq for entry in way.tail.entries]) == (6, [7])
 
@@ -352,10 +366,15 @@ def test_new_clone_of_more_than_a_page_reads_it_all() -> None:
     world = World()
     writer = world.writer()
     push_some(writer, 12)
-    assert [entry.seq for entry in catch_up(world.log, BEGINNING, page_keys=10).tail.entries] == list(range(1, 13))
+    assert [entry.seq for entry in catch_up(world.log, BEGINNING, was_empty=True, page_keys=10).tail.entries] == list(
+        range(1, 13)
+    )
     checkpointer(world).write(writer.position)
     push_some(writer, 2, first=20)
-    assert [entry.seq for entry in catch_up(world.log, BEGINNING, page_keys=10).tail.entries] == [13, 14]
+    assert [entry.seq for entry in catch_up(world.log, BEGINNING, was_empty=True, page_keys=10).tail.entries] == [
+        13,
+        14,
+    ]
 
 
 def test_new_clone_does_not_stop_at_what_lies_before_the_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,7 +386,7 @@ def test_new_clone_does_not_stop_at_what_lies_before_the_checkpoint(monkeypatch:
     world.memory.delete(world.log.layout.log_key(1))
     world.memory.put(world.log.layout.log_key(1), b" " * 100_000, Create())
     monkeypatch.setattr("swampsync.log.log.MAX_CONDITIONAL_BYTES", 50_000)
-    way = catch_up(world.log, BEGINNING)
+    way = catch_up(world.log, BEGINNING, was_empty=True)
     assert way.checkpoint is not None
     assert (way.checkpoint.position.seq, way.tail.entries) == (5, ())
 
