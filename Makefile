@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/swamp demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2 -m "not extended and not soak" tests
+	$(BIN)/python -m pytest -n 3 -m "not extended and not soak" tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -33,10 +33,10 @@ format: setup
 type: setup
 	$(BIN)/mypy swampsync tests integration
 
-# Much of integration/ waits for leases and servers: a third process finds something to do meanwhile.
+# Much of both waits for leases, disks and servers: a third process finds something to do meanwhile.
 integration: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m pytest -n 2 -m "extended and not soak" tests
+	$(BIN)/python -m pytest -n 3 -m "extended and not soak" tests
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not soak" integration
 
 # Longer sweeps of what `make integration` samples; by hand, up to half an hour.
