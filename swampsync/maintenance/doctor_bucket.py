@@ -7,10 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from swampsync.backends.base import ObjectNotFound, Overwrite
+from swampsync.backends.base import Overwrite
 from swampsync.backends.bucket_rules import BucketVersions, LifecycleEffect, LifecycleRule
 from swampsync.errors import SwampsyncError, Unavailable
-from swampsync.layout import ObjectKey
 from swampsync.maintenance.doctor_report import Finding, Result
 from swampsync.maintenance.doctor_scratch import Scratch
 
@@ -83,7 +82,7 @@ def check_multipart(scratch: Scratch, abort_uploads: Callable[[str], list[str]] 
         for key in (fresh, former):
             with suppress(_Broken):
                 store.put_stream(key, _Breaking(body))
-        if _exists(scratch, fresh) or store.get(former).body != _BEFORE:
+        if scratch.exists(fresh) or store.get(former).body != _BEFORE:
             return Finding(Result.BROKEN, "an upload that broke off is visible: half a file may be read")
         store.put_stream(fresh, io.BytesIO(body))
     except Unavailable:
@@ -112,11 +111,3 @@ def _judge_parts(scratch: Scratch, abort_uploads: Callable[[str], list[str]] | N
         left = f"{count} upload{'' if count == 1 else 's'}"
         return Finding(Result.BROKEN, f"parts of {left} that broke off were left behind; they cost money until removed")
     return Finding(Result.KEPT, f"{whole}, and leaves no parts when it breaks off")
-
-
-def _exists(scratch: Scratch, key: ObjectKey) -> bool:
-    try:
-        scratch.store.head(key)
-    except ObjectNotFound:
-        return False
-    return True

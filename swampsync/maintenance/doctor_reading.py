@@ -42,7 +42,7 @@ def check_read_after_write(scratch: Scratch) -> Finding:
             if scratch.store.get(key).body != body or scratch.store.head(key).size != len(body):
                 return Finding(Result.BROKEN, "a read after a put gives an older state: a push may be missed")
         scratch.store.delete(key)
-        if _exists(scratch, key):
+        if scratch.exists(key):
             return Finding(Result.BROKEN, "a removed object is still read: what was deleted comes back")
     return Finding(Result.KEPT, "what a push acknowledged is read by everybody")
 
@@ -181,14 +181,6 @@ def measure_throughput(scratch: Scratch) -> Finding:
         return Finding(Result.BROKEN, f"an object of {size} bytes came back with {received}")
     up, down = (size / 1e6 / max(seconds, 1e-6) for seconds in (middle - begin, end - middle))
     return Finding(Result.MEASURED, f"{up:.0f} MB/s up, {down:.0f} MB/s down for one object of {size // 2**20} MiB")
-
-
-def _exists(scratch: Scratch, key: ObjectKey) -> bool:
-    try:
-        scratch.store.head(key)
-    except ObjectNotFound:
-        return False
-    return True
 
 
 def _names(scratch: Scratch, place: str, *, start: str | None = None) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from swampsync.backends.base import ObjectStore
+from swampsync.backends.base import ObjectNotFound, ObjectStore
 from swampsync.clock import Clock, Spawner
 from swampsync.errors import SwampsyncError
 from swampsync.layout import ObjectKey
@@ -72,6 +72,14 @@ class Scratch:
     def fresh_place(self, check: str) -> str:
         """Make a prefix that was never used, relative to this one and ending in a slash."""
         return f"{check}/{next(self._numbers):06d}/"
+
+    def exists(self, key: ObjectKey) -> bool:
+        """Look whether the store has an object; one request."""
+        try:
+            self.store.head(key)
+        except ObjectNotFound:
+            return False
+        return True
 
     def nonce(self) -> str:
         """Make a text that nobody else makes."""

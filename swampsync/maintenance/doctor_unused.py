@@ -14,12 +14,10 @@ from swampsync.backends.base import (
     ETag,
     NotSupported,
     ObjectExists,
-    ObjectNotFound,
     ObjectStoreRefused,
     Overwrite,
     PreconditionFailed,
 )
-from swampsync.layout import ObjectKey
 from swampsync.maintenance.doctor_report import Finding, Result
 from swampsync.maintenance.doctor_scratch import Scratch
 
@@ -51,7 +49,7 @@ def check_conditional_delete(scratch: Scratch, conditions: UnusedConditions) -> 
     try:
         conditions.delete_if_match(key.text, former)
     except PreconditionFailed:
-        if not _exists(scratch, key):
+        if not scratch.exists(key):
             return _ignored(what)
     except (NotSupported, ObjectStoreRefused) as error:
         return _refused(what, str(error))
@@ -61,7 +59,7 @@ def check_conditional_delete(scratch: Scratch, conditions: UnusedConditions) -> 
         conditions.delete_if_match(key.text, current)
     except PreconditionFailed:
         return _refused(what, "also where it holds")
-    return _refused(what, "the object stays where it holds") if _exists(scratch, key) else _kept(what)
+    return _refused(what, "the object stays where it holds") if scratch.exists(key) else _kept(what)
 
 
 def check_conditional_completion(scratch: Scratch, conditions: UnusedConditions) -> Finding:
@@ -98,11 +96,3 @@ def _ignored(what: str) -> Finding:
 
 def _refused(what: str, how: str) -> Finding:
     return Finding(Result.ABSENT, f"{what} is refused ({how}); {_UNUSED}")
-
-
-def _exists(scratch: Scratch, key: ObjectKey) -> bool:
-    try:
-        scratch.store.head(key)
-    except ObjectNotFound:
-        return False
-    return True
