@@ -60,9 +60,8 @@ class MetadataRows:
 
     def of_artifact(self, key: ArtifactKey) -> list[MetadataRow]:
         """List the metadata of all versions of an artifact, the lowest first."""
-        sql = f"SELECT * FROM metadata WHERE {_ARTIFACT} ORDER BY version"
-        with self._database.read() as connection:
-            return [MetadataRow._make(row) for row in connection.execute(sql, key)]
+        ((_, rows),) = self.of_artifacts([key])
+        return rows
 
     def models(self, namespace: str) -> list[tuple[str, str]]:
         """List the models of a namespace: type and id."""
