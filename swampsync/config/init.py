@@ -12,7 +12,7 @@ from swampsync.config.config_file import read_config_file, replace_file
 from swampsync.config.discovery import is_repo
 from swampsync.config.document import ConfigDocument
 from swampsync.config.gitignore import GitignoreAction, remove_block, update_block
-from swampsync.disk import Disk
+from swampsync.disk import Disk, exists
 from swampsync.errors import Conflict, DataError, NotFound
 from swampsync.layout import CONFIG_NAME
 
@@ -223,7 +223,7 @@ def _make_plan(
     return RepoPlan(
         repo_dir=repo_dir,
         files=tuple(files),
-        directories=tuple(path for path in missing if not _exists(disk, path)),
+        directories=tuple(path for path in missing if not exists(disk, path)),
         version=_text(document, "swampVersion"),
         initialized_at=_text(document, "initializedAt"),
         repo_id=_text(document, "repoId"),
@@ -273,11 +273,3 @@ def _read_or_none(disk: Disk, path: str) -> bytes | None:
         return disk.read_bytes(path)
     except FileNotFoundError:
         return None
-
-
-def _exists(disk: Disk, path: str) -> bool:
-    try:
-        disk.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True

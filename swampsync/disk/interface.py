@@ -168,3 +168,16 @@ class Disk(Protocol):
     def filesystem_type(self, path: str) -> str:
         """Name the file system of `path` (`ext4`, `nfs4`, `fuse.sshfs`), empty if unknown."""
         ...
+
+
+def exists(disk: Disk, path: str) -> bool:
+    """Say whether anything is at a path, a link that points nowhere too.
+
+    Raises:
+        OSError: Nobody can tell, for want of a right for one.
+    """
+    try:
+        disk.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

@@ -11,7 +11,7 @@ import os
 from itertools import count
 from typing import BinaryIO
 
-from swampsync.disk.interface import Disk, DiskEntry, DiskFile, DiskStat, Kind, WriteMode
+from swampsync.disk.interface import Disk, DiskEntry, DiskFile, DiskStat, Kind, WriteMode, exists
 
 _CHUNK = 1 << 20
 
@@ -81,10 +81,10 @@ class RedirectedDisk:
 
     def open_write(self, path: str, mode: WriteMode) -> DiskFile:
         """Open a file of the scratch directory in place of this one."""
-        exists = self._exists(path)
-        if mode in {WriteMode.CREATE, WriteMode.PRIVATE} and exists:
+        is_there = exists(self, path)
+        if mode in {WriteMode.CREATE, WriteMode.PRIVATE} and is_there:
             raise _error(errno.EEXIST, path)
-        if mode in {WriteMode.APPEND, WriteMode.UPDATE} and not exists:
+        if mode in {WriteMode.APPEND, WriteMode.UPDATE} and not is_there:
             raise _error(errno.ENOENT, path)
         self._require_directory(path.rpartition("/")[0])
         if mode in {WriteMode.APPEND, WriteMode.UPDATE}:
@@ -96,7 +96,7 @@ class RedirectedDisk:
 
     def mkdir(self, path: str) -> None:
         """Make a directory."""
-        if self._exists(path):
+        if exists(self, path):
             raise _error(errno.EEXIST, path)
         self._require_directory(path.rpartition("/")[0])
         self._places.pop(path, None)
@@ -113,7 +113,7 @@ class RedirectedDisk:
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name."""
-        if self._exists(target):
+        if exists(self, target):
             raise _error(errno.EEXIST, target)
         place = self._new_place()
         self._disk.link(self._own_place_of(source), place)  # a lock counts the names of a file
@@ -125,7 +125,7 @@ class RedirectedDisk:
         if self._is_directory(source):
             if target.startswith(f"{source}/"):
                 raise _error(errno.EINVAL, target)
-            if self._exists(target):
+            if exists(self, target):
                 self.rmdir(target)
             self.mkdir(target)
             for entry in self.scandir(source):
@@ -210,13 +210,6 @@ class RedirectedDisk:
     def _note(self, path: str) -> None:
         parent, _, name = path.rpartition("/")
         self._names.setdefault(parent, set()).add(name)
-
-    def _exists(self, path: str) -> bool:
-        try:
-            self.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return True
 
     def _is_directory(self, path: str) -> bool:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from swampsync.disk import Disk
+from swampsync.disk import Disk, exists
 from swampsync.errors import InvalidInput
 from swampsync.layout import Layout
 from swampsync.locks.model_walk import find_model_locks
@@ -58,7 +58,7 @@ def find_locks(disk: Disk, layout: Layout) -> Iterator[FoundLock]:
             path = f"{directory}/{name}"
             yield FoundLock(_key_of(layout, path), path, Guarded.DEFINITION)
     path, guarded = layout.lock_path(layout.structural_lock_key()), Guarded.STRUCTURAL
-    while _exists(disk, path):
+    while exists(disk, path):
         yield FoundLock(_key_of(layout, path), path, guarded)
         path, guarded = path + CHILD_SUFFIX, Guarded.CHILD
 
@@ -99,11 +99,3 @@ def _names(disk: Disk, directory: str) -> list[str]:
         return sorted(entry.name for entry in disk.scandir(directory))
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _exists(disk: Disk, path: str) -> bool:
-    try:
-        disk.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True

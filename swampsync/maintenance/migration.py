@@ -12,7 +12,7 @@ import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from swampsync.disk import Disk, Kind
+from swampsync.disk import Disk, Kind, exists
 from swampsync.errors import Conflict, printable
 from swampsync.layout import Layout
 from swampsync.maintenance.relocate import files_equal, is_directory, is_internal, prune_empty
@@ -129,7 +129,7 @@ def _plan_directory(disk: Disk, source: Layout, target: Layout, *, relative: str
             found.files += 1
             found.size += size
     # A directory without a file is none of ours to move; one that the target has is merged.
-    found.is_whole = found.is_whole and found.files > 0 and not _exists(disk, there)
+    found.is_whole = found.is_whole and found.files > 0 and not exists(disk, there)
     if found.is_whole:
         found.steps = [MigrationStep(here, there)]
     return found
@@ -144,14 +144,6 @@ def _plan_file(disk: Disk, source: str, target: str) -> MigrationStep | None:
     if mine.kind is existing.kind is Kind.FILE and mine.size == existing.size and files_equal(disk, source, target):
         return MigrationStep(source, target, is_duplicate=True)
     return None
-
-
-def _exists(disk: Disk, path: str) -> bool:
-    try:
-        disk.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def apply_migration(

@@ -12,7 +12,7 @@ from swampsync.artifacts.tree import Tree
 from swampsync.catalog.files import FileState
 from swampsync.catalog.state import SyncState
 from swampsync.catalog.state_moves import inherit_highest, leave_place, take_over
-from swampsync.disk import Disk, Kind
+from swampsync.disk import Disk, Kind, exists
 from swampsync.layout import Layout
 from swampsync.log.paths import parse_version_path
 from swampsync.maintenance.moving import TargetOf, clean_source, prune_source
@@ -71,7 +71,7 @@ def _take_the_place(target: Parts, journal: Journal) -> None:
     path = f"{stage_directory(target.layout)}/.swamp/data/_sync.db"
     position = target.state.positions.find(new)
     is_fresh = position is None or (journal.is_remote and position.commit_id == journal.commit)
-    if not _is_there(world.disk, path):
+    if not exists(world.disk, path):
         if is_fresh and journal.is_remote:
             _leave(target, journal)
             _put_aside(target)
@@ -145,16 +145,8 @@ def _move_entries(disk: Disk, source: str, target: str) -> None:
     for entry in disk.scandir(source):
         if is_directory(disk, f"{target}/{entry.name}"):
             prune_empty(disk, f"{target}/{entry.name}")
-        if not _is_there(disk, f"{target}/{entry.name}"):
+        if not exists(disk, f"{target}/{entry.name}"):
             disk.rename(f"{source}/{entry.name}", f"{target}/{entry.name}")
-
-
-def _is_there(disk: Disk, path: str) -> bool:
-    try:
-        disk.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 # --- the old place ---------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from swampsync.artifacts.latest import settle_marker
 from swampsync.artifacts.tree import Tree, no_check
 from swampsync.clock import Clock
-from swampsync.disk import Disk, DiskStat, Kind, WriteMode
+from swampsync.disk import Disk, DiskStat, Kind, WriteMode, exists
 from swampsync.errors import DataError, Refused
 from swampsync.layout import Layout
 from swampsync.log.paths import check_path, parse_version_path
@@ -243,7 +243,7 @@ class LocalCopy:
         """
         target = wanted = f"{directory}/{relative}"
         number = 1
-        while self._exists(target):
+        while exists(self._disk, target):
             number += 1
             target = f"{wanted}~{number}"
         self._disk.makedirs(target.rpartition("/")[0])
@@ -252,13 +252,6 @@ class LocalCopy:
         except FileNotFoundError:
             return None
         return target
-
-    def _exists(self, path: str) -> bool:
-        try:
-            self._disk.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return True
 
     def _is_there(self, path: str) -> bool:
         try:
