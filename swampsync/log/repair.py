@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from swampsync.artifacts.tree import no_check
 from swampsync.backends.base import (
     Create,
     ETag,
@@ -153,12 +154,8 @@ def make_repair_plan(
     return RepairPlan(rebuilt, checkpoints, tuple(notes))
 
 
-def _no_check() -> None:
-    pass
-
-
 def apply_repair_plan(
-    log: Log, plan: RepairPlan, *, clock: Clock, new_id: Callable[[], str], check: Callable[[], None] = _no_check
+    log: Log, plan: RepairPlan, *, clock: Clock, new_id: Callable[[], str], check: Callable[[], None] = no_check
 ) -> list[Commit]:
     """Put the rebuilt commits, oldest first, then remove bad checkpoints; one that broke off is planned anew.
 

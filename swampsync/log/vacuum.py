@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from swampsync.artifacts.tree import no_check
 from swampsync.backends.base import ObjectInfo, ObjectNotFound
 from swampsync.errors import DataError, InvalidInput, Refused, SwampsyncError
 from swampsync.layout import ObjectKey
@@ -34,10 +35,6 @@ DEFAULT_HORIZON: Final = timedelta(days=7)
 
 # Where a file lies whose own path was used before: such a key is random and never made twice.
 _SPARE_KEY: Final = re.compile(r"~[0-9a-f]{8}$")
-
-
-def _no_check() -> None:
-    pass
 
 
 def _ignore(_done: int, _total: int | None) -> None:
@@ -211,7 +208,7 @@ def apply_vacuum_plan(
     log: Log,
     plan: VacuumPlan,
     *,
-    check: Callable[[], None] = _no_check,
+    check: Callable[[], None] = no_check,
     progress: Callable[[int, int | None], None] = _ignore,
 ) -> dict[ObjectKey, SwampsyncError]:
     """Remove what the plan names; return what could not be removed, which the next vacuum finds again.

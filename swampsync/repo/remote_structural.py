@@ -28,6 +28,7 @@ from swampsync.maintenance.reindex import ReindexResult
 from swampsync.repo.structural import Progress, Structural, require_allowed
 from swampsync.repo.unhindered import look_unless_busy
 from swampsync.sync.cataloguing import iterate_artifacts, metadata_of
+from swampsync.sync.progress import silent
 from swampsync.sync.push_plan import PushLimits, check_removals, count_published
 from swampsync.sync.reindexing import ReindexPlan, apply_reindex, plan_reindex, read_log_again
 from swampsync.sync.writers import find_writers
@@ -186,13 +187,13 @@ class RemoteStructural(Structural):
             self._pull(is_waiting=not is_dry_run)
         except Unavailable as error:
             parts.on_notice(f"the log was not looked at: {error.message}")
-        plan = plan_reindex(syncer.clone, syncer.copy, progress=progress or _ignore)
+        plan = plan_reindex(syncer.clone, syncer.copy, progress=progress or silent)
         if is_dry_run:
             return self._describe(plan, plan.rows)
         with syncer.locked():
             if plan.halves:
                 read_log_again(syncer.clone, syncer.copy, check=parts.syncing.deadline())
-                plan = plan_reindex(syncer.clone, syncer.copy, progress=progress or _ignore)
+                plan = plan_reindex(syncer.clone, syncer.copy, progress=progress or silent)
             return self._describe(plan, apply_reindex(syncer.clone, syncer.copy, plan))
 
     def _describe(self, plan: ReindexPlan, change: RowChange) -> ReindexResult:
@@ -215,10 +216,6 @@ class RemoteStructural(Structural):
             syncer.pull(check=parts.syncing.deadline())
         else:
             look_unless_busy(parts, parts.namespace, syncer.pull)
-
-
-def _ignore(_done: int, _total: int | None) -> None:
-    pass
 
 
 def _doom(key: ArtifactKey, versions: list[Metadata], numbers: set[int], *, reason: str = "") -> Doomed:

@@ -25,13 +25,10 @@ from swampsync.repo.parts import Parts
 from swampsync.repo.setup_journal import Journal, Journals, name_place
 from swampsync.repo.setup_settle import settle
 from swampsync.repo.setup_stage import Stage, stage_base
+from swampsync.sync.progress import silent
 
 COMMAND = "datastore setup"
 _SHOWN = 3
-
-
-def _ignore(_done: int, _total: int | None) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ class Move:
     def __init__(self, written: Parts, target: Parts, *, progress: Progress | None = None) -> None:
         self._written = written
         self._target = target
-        self._progress = progress or _ignore
+        self._progress = progress or silent
         self._disk = target.world.disk
         self._journals = Journals(self._disk, target.layout)
         self._pulled = 0

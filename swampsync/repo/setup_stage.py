@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from swampsync.artifacts.model import Model
+from swampsync.artifacts.tree import no_check
 from swampsync.errors import DataError
 from swampsync.layout import Layout
 from swampsync.log.paths import RAW_FILE, parse_version_path
@@ -21,10 +22,6 @@ from swampsync.sync.push_plan import PushLimits
 from swampsync.sync.syncer import Syncer
 
 _CLONE: Final = "clone"
-
-
-def _ignore() -> None:
-    pass
 
 
 def stage_directory(layout: Layout) -> str:
@@ -54,8 +51,8 @@ class Stage:
         self._parts = Parts(config, target.world, target.environ, target.command, cache_dir=target.cache_dir)
         self._parts.on_notice, self._parts.on_wait = target.on_notice, target.on_wait
         self._tally = tally
-        self.on_upload: Callable[[], None] = _ignore
-        self._check: Callable[[], None] = _ignore
+        self.on_upload: Callable[[], None] = no_check
+        self._check: Callable[[], None] = no_check
 
     @property
     def _syncer(self) -> Syncer:

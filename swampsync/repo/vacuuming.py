@@ -16,12 +16,9 @@ from swampsync.maintenance.doctor_report import Result
 from swampsync.repo.history import log_of, require_log
 from swampsync.repo.parts import Parts
 from swampsync.repo.undeleting import format_days, read_horizon
+from swampsync.sync.progress import silent
 
 Progress = Callable[[int, int | None], None]
-
-
-def _ignore(_done: int, _total: int | None) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +98,7 @@ class Vacuumer:
         plan = self._plan(horizon, self._parts.world.clock.now())
         return self._result(horizon, plan, (), is_dry_run=True)
 
-    def vacuum(self, *, progress: Progress = _ignore) -> VacuumResult:
+    def vacuum(self, *, progress: Progress = silent) -> VacuumResult:
         """Remove what nobody can need any more, planned under the structural lock and by the store's own clock.
 
         Raises:

@@ -21,28 +21,25 @@ from swampsync.sync.mending import (
     rebuild_state,
 )
 from swampsync.sync.position import read_position
+from swampsync.sync.progress import silent
 from swampsync.sync.syncer import Syncer
 from swampsync.sync.verifying import compare_catalog, compare_contents, compare_copy, compare_state, go_on_to
 
 Progress = Callable[[int, int | None], None]
 
 
-def _ignore(_done: int, _total: int | None) -> None:
-    pass
-
-
 class Verifier(Protocol):
     """Verifies a datastore, and repairs what is certain."""
 
-    def verify(self, *, reads_content: bool = False, progress: Progress = _ignore) -> VerifyReport:
+    def verify(self, *, reads_content: bool = False, progress: Progress = silent) -> VerifyReport:
         """Look at everything; changes nothing but this repo's own databases."""
         ...
 
-    def plan_repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
+    def plan_repair(self, *, reads_content: bool = False, progress: Progress = silent) -> tuple[Repair, VerifyReport]:
         """Say what a repair would do, and what is wrong."""
         ...
 
-    def repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
+    def repair(self, *, reads_content: bool = False, progress: Progress = silent) -> tuple[Repair, VerifyReport]:
         """Mend what can be mended, and look again; return what was done and what is left."""
         ...
 
@@ -61,7 +58,7 @@ class BucketVerifier:
     def _syncer(self) -> Syncer:
         return self._parts.syncing.syncer_of(self._parts.namespace)
 
-    def verify(self, *, reads_content: bool = False, progress: Progress = _ignore) -> VerifyReport:
+    def verify(self, *, reads_content: bool = False, progress: Progress = silent) -> VerifyReport:
         """Read the whole log, look for every object that it names, and compare this clone with it.
 
         Args:
@@ -75,7 +72,7 @@ class BucketVerifier:
         return self._verify(reads_content=reads_content, progress=progress)[0]
 
     def _verify(
-        self, *, reads_content: bool = False, progress: Progress = _ignore
+        self, *, reads_content: bool = False, progress: Progress = silent
     ) -> tuple[VerifyReport, NamespaceState | None]:
         clone = self._syncer.clone
         found = verify(clone.log)
@@ -131,7 +128,7 @@ class BucketVerifier:
 
     # --- repair ------------------------------------------------------------------------------------
 
-    def plan_repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
+    def plan_repair(self, *, reads_content: bool = False, progress: Progress = silent) -> tuple[Repair, VerifyReport]:
         """Say what a repair would do, and what is wrong; writes nothing to the bucket.
 
         Where commits must be rebuilt, objects and this clone can be compared only after that.
@@ -168,7 +165,7 @@ class BucketVerifier:
             known=read_position(clone),
         )
 
-    def repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
+    def repair(self, *, reads_content: bool = False, progress: Progress = silent) -> tuple[Repair, VerifyReport]:
         """Rebuild commits, then put objects back and mend this clone, under the structural lock; then verify again.
 
         Args:

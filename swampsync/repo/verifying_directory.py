@@ -9,12 +9,9 @@ from swampsync.maintenance.verify_tree import find_wrong_rows, verify_tree
 from swampsync.repo.parts import Parts
 from swampsync.repo.structural import Structural
 from swampsync.repo.verify_report import Repair, VerifyReport
+from swampsync.sync.progress import silent
 
 Progress = Callable[[int, int | None], None]
-
-
-def _ignore(_done: int, _total: int | None) -> None:
-    pass
 
 
 class DirectoryVerifier:
@@ -28,7 +25,7 @@ class DirectoryVerifier:
         self._parts = parts
         self._structural = Structural(parts)
 
-    def verify(self, *, reads_content: bool = False, progress: Progress = _ignore) -> VerifyReport:  # noqa: ARG002 - on a directory it always is
+    def verify(self, *, reads_content: bool = False, progress: Progress = silent) -> VerifyReport:  # noqa: ARG002 - on a directory it always is
         """Read every version and compare it with its metadata, and the catalog with the tree; takes no lock."""
         parts = self._parts
         parts.refresh(parts.namespace)  # what others wrote since the last look is no fault of the catalog
@@ -43,12 +40,12 @@ class DirectoryVerifier:
             is_content_read=True,
         )
 
-    def plan_repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
+    def plan_repair(self, *, reads_content: bool = False, progress: Progress = silent) -> tuple[Repair, VerifyReport]:
         """Say whether the catalog would be made anew, and what is wrong; damaged content stays as it is."""
         report = self.verify(reads_content=reads_content, progress=progress)
         return Repair(rebuilds_catalog=report.has(ProblemKind.CATALOG_DIFFERS)), report
 
-    def repair(self, *, reads_content: bool = False, progress: Progress = _ignore) -> tuple[Repair, VerifyReport]:
+    def repair(self, *, reads_content: bool = False, progress: Progress = silent) -> tuple[Repair, VerifyReport]:
         """Make the catalog anew if it differs, under the structural lock, and verify again.
 
         Raises:
